@@ -1,0 +1,1 @@
+"""The command line's subcommands, each a small function in a file of its own."""

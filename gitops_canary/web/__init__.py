@@ -1,0 +1,1 @@
+"""The operator's HTTP face: health, metrics, status and inbound webhooks."""
