@@ -51,7 +51,9 @@ def _etcd(go: Go, modules: Path, output: Path) -> None:
     folder = modules / "etcd"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "main.go").write_text(ETCD_MAIN)
-    (folder / "go.mod").write_text(f"module {ETCD_MODULE}\n\nrequire go.etcd.io/etcd/server/v3 {ETCD}\n")
+    if not (folder / "go.mod").is_file():
+        go(["mod", "init", ETCD_MODULE], folder, {})
+    go(["mod", "edit", f"-require=go.etcd.io/etcd/server/v3@{ETCD}"], folder, {})
     go(["mod", "tidy"], folder, {})
     go(["build", "-trimpath", "-ldflags", "-s -w", "-o", str(output), "."], folder, {})
 
@@ -69,7 +71,7 @@ def _kubernetes(command: str) -> Callable[[Go, Path, Path], None]:
 def _kubernetes_module(go: Go, folder: Path) -> None:
     """k8s.io/kubernetes requires its staging modules as v0.0.0 and replaces them by folders; here they become the released ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    answer = json.loads(go(["mod", "download", "-json", f"k8s.io/kubernetes@{KUBERNETES}"], folder, {"GOFLAGS": "-mod=mod"}))
+    answer = json.loads(go(["mod", "download", "-json", f"k8s.io/kubernetes@{KUBERNETES}"], folder, {}))
     (folder / "go.mod").write_text(kubernetes_go_mod(Path(answer["GoMod"]).read_text()))
     go(["mod", "tidy"], folder, {})
 
@@ -88,8 +90,10 @@ def kubernetes_go_mod(upstream: str) -> str:
 def _version_stamp() -> str:
     """Without it the servers call themselves v0.0.0-master+…, and clients that parse the version (Helm, Flagger) stop."""
     major, minor, _ = KUBERNETES.removeprefix("v").split(".")
-    package = "k8s.io/component-base/version"
-    return f"-s -w -X {package}.gitVersion={KUBERNETES} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+    stamps = {"gitVersion": KUBERNETES, "gitMajor": major, "gitMinor": minor}
+    # The second package is what the programs call themselves in their User-Agent.
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return "-s -w " + " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in stamps.items())
 
 
 def _helm(go: Go, modules: Path, output: Path) -> None:

@@ -1,0 +1,1 @@
+"""Git, registry, Kubernetes API, mesh and metrics on loopback, for the demo and the tests; and a real control plane to be judged by."""

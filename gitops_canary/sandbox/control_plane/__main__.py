@@ -1,0 +1,45 @@
+"""`python -m gitops_canary.sandbox.control_plane build|run`: build the programs; run a plane until Ctrl-C and say how to reach it."""
+
+import argparse
+import signal
+import sys
+import threading
+
+from gitops_canary.domain.errors import GitopsCanaryError
+from gitops_canary.sandbox.control_plane.build import build
+from gitops_canary.sandbox.control_plane.plane import USERS, ControlPlane
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0, or 1 with one sentence on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m gitops_canary.sandbox.control_plane", description=__doc__)
+    parser.add_argument("what", choices=("build", "run"))
+    chosen = parser.parse_args(arguments)
+    try:
+        build(_say) if chosen.what == "build" else _run()
+    except GitopsCanaryError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        # What was built stays; the next build goes on from there.
+        return 130
+    return 0
+
+
+def _run() -> None:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    with ControlPlane() as plane:
+        _say(f"control plane is ready at {plane.url}")
+        for user in USERS:
+            _say(f"  {user.name}: KUBECONFIG={plane.kubeconfig(user.name)}")
+        ended.wait()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
