@@ -118,8 +118,8 @@ class Repository(Protocol):
     def tree(self, revision: str) -> Tree: ...
 
     def change(self, edit: Edit) -> str | None:
-        """Commit `edit` on the last known head and push it with the lease on that head, bounded retries; the new revision, or None when the
-        edit wanted nothing."""
+        """Commit `edit` on the last known head and push it with the lease on that head, bounded retries; the new revision, or None when
+        the edit wanted nothing."""
         ...
 
     def changes(self, edits: Sequence[Edit]) -> Sequence[str | None]:
@@ -134,6 +134,10 @@ class Repository(Protocol):
         """Newest first, first-parent and merged ones alike, not including `since`."""
         ...
 
+    def mark(self, tag: str, revision: str) -> None:
+        """Move a tag of ours on the remote to that revision (`--sync-state=git`, as Flux did)."""
+        ...
+
     def check_access(self) -> None:
         """Raises UserError unless the deploy key may read and write, without leaving anything behind."""
         ...
@@ -144,7 +148,7 @@ class Repository(Protocol):
 
 class Registry(Protocol):
     def tags(self, image: ImageRef) -> Sequence[str]:
-        """All tags or an error: half a list decides nothing (rule F21 of peers.md). Unordered, no duplicates, without cosign's .sig/.att/.sbom."""
+        """All tags or an error: half a list decides nothing. Unordered, no duplicates, without cosign's .sig/.att/.sbom."""
         ...
 
     def digest(self, image: ImageRef, tag: str) -> str:
@@ -195,6 +199,10 @@ class Cluster(Protocol):
     ) -> Doc:
         """Server-side apply; a `metadata.resourceVersion` in `doc` is a precondition. Skipped (no request) when the cache shows that the
         same fields were applied last by us and still stand. `as_user` impersonates the applier (rule O5)."""
+        ...
+
+    def observe(self, kinds: Iterable[tuple[str, str]]) -> None:
+        """Watch these (apiVersion, kind) too, whole objects, from now on; a kind that the server does not know yet is tried again later."""
         ...
 
     def patch(self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "") -> Doc:
@@ -251,7 +259,7 @@ Ask = HookAsk | QueryAsk
 
 @dataclass(frozen=True)
 class Answer:
-    """`passed`/`failed` for hooks, `value` (duration in ms) / `no-data` / `unreachable` for queries; `message` is the other side's sentence."""
+    """`passed`/`failed` for hooks, `value` (duration in ms) / `no-data` / `unreachable` for queries; `message`: the other side's words."""
 
     key: str
     kind: Literal["passed", "failed", "value", "no-data", "unreachable"]
@@ -278,7 +286,7 @@ class Checks(Protocol):
 
 @dataclass(frozen=True)
 class ChartSource:
-    """Where a chart comes from: a Git repository (`git`, `ref`, `path`), an HTTP(S) chart repository or oci:// (`repository`, `name`, `version`)."""
+    """A Git repository (`git`, `ref`, `path`), or an HTTP(S) chart repository or oci:// (`repository`, `name`, `version`)."""
 
     git: str = ""
     ref: str = ""

@@ -16,7 +16,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Revision:
-    """What ran: `image` of the container that matters ("name:tag", user's spelling), its digest when known, and the two hashes of a revision."""
+    """What ran: `image` of the container that matters ("name:tag", user's spelling), its digest when known, and a revision's hashes."""
 
     image: str = ""
     digest: str = ""
