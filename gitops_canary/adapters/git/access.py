@@ -5,12 +5,11 @@ from gitops_canary.adapters.git.mirror import Mirror
 
 
 def check_access(mirror: Mirror, branch: str, head: str) -> None:
-    """Raises UserError when the key may not write, Unavailable when that cannot be told now. Reading was shown by the fetch of `head`.
+    """UserError when the key may not write, Unavailable when that cannot be told now. Reading was shown by the fetch of `head`.
 
-    A dry run makes the host start its receiving side (`git-receive-pack`, or `GET info/refs?service=git-receive-pack`), where GitHub, GitLab,
-    Bitbucket, Gitea and Azure DevOps refuse a key or token that may only read, and then sends no command. Flux pushed a tag and deleted
-    it again, which left tags behind on time-outs. What a dry run cannot see, a protected branch or a hook of the host, is found and said by
-    the first real push."""
+    A dry run makes the host start its receiving side (`git-receive-pack`; over https `info/refs?service=git-receive-pack`), where hosting
+    services refuse a key or token that may only read; then it sends no command. Flux pushed a tag and deleted it again, which left tags
+    behind on time-outs. What a dry run cannot see, a protected branch or a hook, is said by the first real push."""
     ref = f"refs/heads/{branch}"
     args = ["push", "--dry-run", "--porcelain", "--no-verify", "--", mirror.remote.text, f"{head}:{ref}"]
     done = mirror.remote_run(args, mirror.options.push_timeout)
