@@ -1,7 +1,9 @@
-"""The session's real control plane, and what becomes of the tests marked `control_plane` where there is none."""
+"""The servers that judge us: a real control plane, the sandbox's API server, and what is left out where there is no real one."""
 
+import importlib.util
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,27 @@ REQUIRED = "GITOPS_CANARY_REQUIRE_CONTROL_PLANE"
 """Set to 1 in CI: there a missing control plane fails the tests that need it, so that nothing is left out silently."""
 
 left_out = pytest.StashKey[tuple[int, str]]()
+
+
+SERVERS = ("sandbox", "real")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kubeconfig", default="", help="run the tests that take any Kubernetes API on this one, as its administrator")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Every test that asks for `kubeconfig` runs on the sandbox and on the real control plane, or on the one that was given."""
+    if "kubeconfig" in metafunc.fixturenames:
+        given = metafunc.config.getoption("--kubeconfig")
+        names = (
+            [given]
+            if given
+            else [name for name in SERVERS if name != "sandbox" or importlib.util.find_spec("gitops_canary.sandbox.apiserver")]
+        )
+        marks = {"real": [pytest.mark.control_plane]}
+        params = [pytest.param(name, id=name if name in SERVERS else "given", marks=marks.get(name, [])) for name in names]
+        metafunc.parametrize("kubeconfig", params, indirect=True, scope="session")
 
 
 def absence() -> str:
@@ -45,3 +68,15 @@ def control_plane() -> Iterator[ControlPlane]:
     """One plane for the whole session: tests use namespaces and cluster-scoped names of their own."""
     with ControlPlane() as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest) -> Path:
+    """An administrator's kubeconfig of one server; `real` and `sandbox` are started when the first test asks for them."""
+    if request.param == "real":
+        plane: ControlPlane = request.getfixturevalue("control_plane")
+        return plane.kubeconfig("gitops-canary")
+    if request.param == "sandbox":
+        path: Path = request.getfixturevalue("sandbox_kubeconfig")
+        return path
+    return Path(request.param)

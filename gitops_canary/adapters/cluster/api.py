@@ -19,6 +19,8 @@ from gitops_canary.domain.resources import Doc, Ref, ref_of
 from gitops_canary.ports import Log, Sentence
 
 MANAGER = "gitops-canary"
+SERVED_SECONDS = 5.0
+"""The longest that an apply of a CustomResourceDefinition waits for its kind; afterwards it is merely unknown for a while longer."""
 TOLD = 4096
 """Events remembered as told; beyond it a repetition costs one request that changes nothing."""
 
@@ -217,7 +219,14 @@ class KubernetesCluster:
         self._wrote(ref, answer)
         self._applies.remember(ref, doc, manager, answer)
         if ref.kind == "CustomResourceDefinition":
-            self._watches.kinds_changed()
+            self._wait_served(answer["spec"])
+
+    def _wait_served(self, definition: Doc) -> None:
+        """A definition is served about a second after it was applied; objects of the kind come next, and watches wait for it."""
+        versions = [f"{definition['group']}/{version['name']}" for version in definition["versions"] if version["served"]]
+        for api_version in versions:
+            self._discovery.wait_for(api_version, definition["names"]["kind"], SERVED_SECONDS)
+        self._watches.retry_unknown()
 
     def _wrote(self, ref: Ref, answer: Doc) -> None:
         store = self._store(ref)

@@ -10,6 +10,7 @@ from gitops_canary.domain.errors import UserError
 
 UNKNOWN_SECONDS = 2.0
 """How long a kind stays unknown without asking again: a definition that was just applied is served within a second or so."""
+ASK_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,23 @@ class Discovery:
             )
         return found
 
-    def forget(self, api_version: str = "") -> None:
-        """Ask again next time, about one group and version or about all."""
+    def wait_for(self, api_version: str, kind: str, seconds: float) -> bool:
+        """Asks until the server serves the kind; False when it still does not."""
+        deadline = time.monotonic() + seconds
+        pause = threading.Event()
+        while True:
+            self.forget(api_version)
+            if self.find(api_version, kind) is not None:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            pause.wait(ASK_AGAIN_SECONDS)
+
+    def forget(self, api_version: str) -> None:
+        """Ask again next time about one group and version."""
         with self._lock:
-            for known in [api_version] if api_version else list(self._kinds):
-                self._kinds.pop(known, None)
-                self._asked.pop(known, None)
+            self._kinds.pop(api_version, None)
+            self._asked.pop(api_version, None)
 
     def _ask(self, api_version: str) -> dict[str, Kind]:
         path = Kind(api_version, "", "", False).path()

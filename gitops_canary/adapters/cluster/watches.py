@@ -54,9 +54,8 @@ class Watches:
             reflector.synced.wait(max(0.0, deadline - time.monotonic()))
         return [f"{kind} ({api_version})" for (api_version, kind), one in self._reflectors.items() if not one.synced.is_set()]
 
-    def kinds_changed(self) -> None:
-        """A definition was applied or deleted: ask for the unknown kinds at once."""
-        self._discovery.forget()
+    def retry_unknown(self) -> None:
+        """A definition was applied: ask for the kinds that could not be watched so far at once."""
         self._each(lambda reflector: None if reflector.synced.is_set() else reflector.retry_now())
 
     def close(self) -> None:
