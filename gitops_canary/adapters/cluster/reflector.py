@@ -27,6 +27,7 @@ REFUSED_DELAY = 30.0
 UNKNOWN_DELAY = 60.0
 """Longest wait for a kind to be installed; an apply of a definition by ourselves ends it at once."""
 METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
+STREAMED = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 LIST_END = "k8s.io/initial-events-end"
 
 
@@ -99,7 +100,7 @@ class Reflector:
     def _stream_list(self, kind: Kind) -> None:
         """WatchList: one object at a time, so that the whole list is never in memory; older servers refuse it."""
         try:
-            self._watch(kind, {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}, set())
+            self._watch(kind, dict(STREAMED), set())
         except UserError:
             self._list(kind)
             self._streams_lists = False

@@ -41,10 +41,28 @@ class Changes:
         return result
 
 
+class Said(io.StringIO):
+    """A log's stream; a test waits for a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._condition = threading.Condition()
+
+    def write(self, text: str) -> int:
+        with self._condition:
+            self._condition.notify_all()
+            return super().write(text)
+
+    def until(self, sentence: str) -> None:
+        with self._condition:
+            assert self._condition.wait_for(lambda: sentence in self.getvalue(), PATIENCE), self.getvalue()
+
+
 @contextlib.contextmanager
 def watching(connection: Connection, *kinds: tuple[str, str], **options: Any) -> Iterator[tuple[KubernetesCluster, Changes]]:
-    """A started cluster with these kinds watched."""
-    cluster, changes = KubernetesCluster(connection, make_log(stream=io.StringIO()), observed=kinds, **options), Changes()
+    """A started cluster with these kinds watched; `said` is its log."""
+    log = make_log(stream=options.pop("said", io.StringIO()))
+    cluster, changes = KubernetesCluster(connection, log, observed=kinds, **options), Changes()
     cluster.subscribe(changes)
     assert cluster.start(PATIENCE) == []
     try:
@@ -106,7 +124,20 @@ class Proxy:
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._frozen: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._cut = False
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Ends every connection and each new one at once, until `mend`."""
+        self._cut = True
+        with self._lock:
+            for one in (one for pair in self._pairs for one in pair):
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+            self._pairs.clear()
+
+    def mend(self) -> None:
+        self._cut = False
 
     def freeze(self) -> int:
         """Returns how many connections are dead now; new ones work."""
@@ -115,22 +146,24 @@ class Proxy:
             return len(self._pairs)
 
     def close(self) -> None:
+        self.cut()
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        with self._lock:
-            for one in (one for pair in self._pairs for one in pair):
-                one.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self._cut:
+                    client.close()
+                    continue
                 server = socket.create_connection(self._target)
                 with self._lock:
                     self._pairs.append((client, server))
                 threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
-        with contextlib.suppress(OSError, ValueError), selectors.DefaultSelector() as ready:
+        with client, server, contextlib.suppress(OSError, ValueError), selectors.DefaultSelector() as ready:
             ready.register(client, selectors.EVENT_READ, server)
             ready.register(server, selectors.EVENT_READ, client)
             while True:
@@ -138,10 +171,8 @@ class Proxy:
                     source = key.fileobj
                     assert isinstance(source, socket.socket)
                     data = source.recv(2**16)
+                    if not data:
+                        return
                     if source in self._frozen:
                         continue
-                    if not data:
-                        client.close()
-                        server.close()
-                        return
                     key.data.sendall(data)
