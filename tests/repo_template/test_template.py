@@ -77,7 +77,7 @@ def test_a_config_value_moves_the_config_map_and_under_a_canary_not_the_pods() -
 
 
 def test_values_that_the_chart_does_not_know_are_refused_with_their_place() -> None:
-    with pytest.raises(Exception, match="canary.*interval"):
+    with pytest.raises(Exception, match=r"canary.*interval"):
         render("podinfo", {"canary": {"analysis": {"interval": "1 hour"}}})
 
 
