@@ -1,5 +1,6 @@
 """Running git: argument lists, a clean environment, a time limit that ends the whole process group. What is asked is the callers'."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -71,10 +72,11 @@ class Commands:
         assert process is not None
         try:
             out, err = process.communicate(given, timeout)
-        except subprocess.TimeoutExpired:
+        except subprocess.TimeoutExpired as late:
             end_group(process)
-            out, err = process.communicate()
-            return Result(-1, out or b"", _text(err), timed_out=True)
+            # Not another communicate(): an ssh master holds the error pipe of its sessions open for as long as the server is at work.
+            close_pipes(process)
+            return Result(-1, late.stdout or b"", _text(late.stderr), timed_out=True)
         return Result(process.returncode, out, _text(err))
 
     def start(
@@ -123,12 +125,20 @@ def end_group(process: "subprocess.Popen[bytes]") -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
-            process.wait(2)
+            process.wait(1)
             return
         except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:
             continue
+
+
+def close_pipes(process: "subprocess.Popen[bytes]") -> None:
+    """Whether or not the process still lives."""
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        with contextlib.suppress(OSError):  # what was buffered for a process that is gone
+            if pipe:
+                pipe.close()
 
 
 def _text(err: bytes | None) -> str:

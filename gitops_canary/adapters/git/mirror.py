@@ -129,6 +129,10 @@ class Mirror:
 
     def error(self, doing: str, done: Result, ref: str = "") -> GitopsCanaryError:
         text = f"{done.err}\nconnection timed out" if done.timed_out else done.err
+        failure = diagnose(text)
+        if failure and failure.name in ("read-only", "not-allowed"):
+            # OpenSSH binds what a key may do to the connection: a right given since is seen by a new one only.
+            self.transport.drop(self.remote)
         return error_for(doing, self.remote, text, ref=ref, key=self.transport.public_key)
 
     def tidy(self) -> None:

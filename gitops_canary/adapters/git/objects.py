@@ -8,7 +8,7 @@ from typing import IO
 
 from git.cmd import Git
 
-from gitops_canary.adapters.git.commands import Commands, end_group
+from gitops_canary.adapters.git.commands import Commands, close_pipes, end_group
 from gitops_canary.domain.errors import UserError
 
 _CACHED_TREES = 20_000
@@ -150,12 +150,7 @@ class Objects:
         self._process = None
         if process is None:
             return
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            try:
-                if pipe:
-                    pipe.close()
-            except OSError:
-                continue  # what was buffered for a dead process
+        close_pipes(process)
         end_group(process)
         process.wait()
 

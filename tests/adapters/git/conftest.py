@@ -15,9 +15,10 @@ ALL = [*SSH, "http", "file"]
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`host` is every way to a repository, `ssh_host` those over SSH."""
-    for name, kinds in (("host", ALL), ("ssh_host", SSH)):
-        if name in metafunc.fixturenames:
-            metafunc.parametrize("host_kind", kinds, scope="function")
+    if "ssh_host" in metafunc.fixturenames:
+        metafunc.parametrize("host_kind", SSH)
+    elif "host" in metafunc.fixturenames:
+        metafunc.parametrize("host_kind", ALL)
 
 
 @pytest.fixture

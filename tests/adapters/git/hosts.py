@@ -50,7 +50,9 @@ class Host:
     def transport(self, key: DeployKey | None = KEY, **changes: Any) -> Transport:
         return Transport(self.options(**changes), key if self.is_ssh else None)
 
-    def repository(self, name: str = "cluster", *, branch: str = "main", transport: Transport | None = None, **changes: Any) -> GitRepository:
+    def repository(
+        self, name: str = "cluster", *, branch: str = "main", transport: Transport | None = None, **changes: Any
+    ) -> GitRepository:
         """A client of its own: own mirror, own connection."""
         gate = changes.pop("gate", lambda: None)
         made = GitRepository(self.url(name), branch, transport or self.transport(**changes), gate=gate)

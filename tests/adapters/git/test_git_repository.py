@@ -20,7 +20,10 @@ def bump(tag: str) -> "object":
         old = tree.read("releases/frontend.yaml")
         if old is None:
             return None
-        return Change({"releases/frontend.yaml": b"tag: " + tag.encode() + b"\n" + old.split(b"\n", 1)[1]}, f"Auto-release podinfo:{tag}\n\nImage: {tag}")
+        return Change(
+            {"releases/frontend.yaml": b"tag: " + tag.encode() + b"\n" + old.split(b"\n", 1)[1]},
+            f"Auto-release podinfo:{tag}\n\nImage: {tag}",
+        )
 
     return edit
 
@@ -63,7 +66,9 @@ def test_g10_several_commits_travel_in_one_push(host: Host) -> None:
     served = host.create(FILES)
     repository = host.repository()
     head = repository.fetch()
-    first, nothing, second = repository.changes([bump("3.1.1"), bump("3.1.1"), lambda tree: Change({"r": tree.read("releases/frontend.yaml")}, "Promote")])
+    first, nothing, second = repository.changes(
+        [bump("3.1.1"), bump("3.1.1"), lambda tree: Change({"r": tree.read("releases/frontend.yaml")}, "Promote")]
+    )
     assert nothing is None
     assert [commit.revision for commit in repository.commits(head, second)] == [second, first]
     assert served.read("r") == b"tag: 3.1.1\n", "the second edit saw what the first did"
