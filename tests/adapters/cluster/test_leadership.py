@@ -102,6 +102,14 @@ def test_o3_a_silent_leader_may_not_act_long_before_it_is_replaced(connection: C
     assert second.step()
 
 
+def test_o3_a_leader_that_slept_too_long_ends_though_nobody_took_its_place(connection: Connection, namespace: str, clock: SetClock) -> None:
+    first = Contender(connection, clock, namespace, "a")
+    first.step()
+    clock.mono += 15
+    assert not first.step()
+    assert first.leadership.lost()
+
+
 def test_o3_a_leader_that_was_overwritten_has_lost_at_once(connection: Connection, namespace: str, clock: SetClock) -> None:
     first = Contender(connection, clock, namespace, "a")
     first.step()
