@@ -1,0 +1,147 @@
+"""A tree of files to the Kubernetes objects they define, each with its place; what is broken becomes a problem, never an exception."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from gitops_canary.domain.resources import Ref, Resource
+from gitops_canary.manifests.loading import Document, Unreadable, decode, documents
+
+OURS = ".gitops-canary/"
+"""The folder of result files: written by the operator, never applied."""
+ENDINGS = (".yaml", ".yml")
+
+
+class Files(Protocol):
+    """The part of a git tree that is read here."""
+
+    def paths(self, prefix: str = "") -> Sequence[str]: ...
+    def read(self, path: str) -> bytes | None: ...
+    def blob_id(self, path: str) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file, or a document in it, that cannot be used: the sentence names object and place and says what to do."""
+
+    file: str
+    line: int
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Everything the files say: objects in the order of the files, and what could not be read."""
+
+    resources: tuple[Resource, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass
+class ParseCache:
+    """Parsed files by path and content; what is not asked for in one walk is dropped at the next."""
+
+    entries: dict[tuple[str, str], Loaded] = field(default_factory=dict)
+
+
+def read_tree(tree: Files, paths: tuple[str, ...] = (), cache: ParseCache | None = None) -> Loaded:
+    """All manifests below `paths` (empty = everywhere), charts and the results folder left out. Flux v1 reads `.yaml` and `.yml`, skips
+    folders that hold a chart and flattens `kind: List`."""
+    known = cache if cache is not None else ParseCache()
+    fresh: dict[tuple[str, str], Loaded] = {}
+    for path in manifest_paths(tree, paths):
+        key = (path, tree.blob_id(path) or "")
+        fresh[key] = known.entries.get(key) or read_file(path, tree.read(path) or b"")
+    known.entries = fresh
+    return Loaded(
+        tuple(resource for loaded in fresh.values() for resource in loaded.resources),
+        tuple(problem for loaded in fresh.values() for problem in loaded.problems),
+    )
+
+
+def manifest_paths(tree: Files, paths: tuple[str, ...] = ()) -> list[str]:
+    """The files that are read as manifests, sorted."""
+    everything = tree.paths()
+    charts = chart_folders(everything)
+    wanted = tuple(path.strip("/") + "/" for path in paths if path.strip("/."))
+    return sorted(
+        path
+        for path in everything
+        if path.endswith(ENDINGS)
+        and not path.startswith(OURS)
+        and not path.startswith(charts)
+        and (not wanted or path.startswith(wanted) or f"{path}/" in wanted)
+    )
+
+
+def chart_folders(paths: Sequence[str]) -> tuple[str, ...]:
+    """Folders that hold both Chart.yaml and values.yaml, with a trailing slash."""
+    known = set(paths)
+    folders = (path.removesuffix("Chart.yaml") for path in paths if path == "Chart.yaml" or path.endswith("/Chart.yaml"))
+    return tuple(folder for folder in folders if folder and f"{folder}values.yaml" in known)
+
+
+def read_file(path: str, data: bytes) -> Loaded:
+    """The objects of one file. One unreadable document makes the file unreadable from there on; objects before it do not count either, so
+    that half a file is never applied."""
+    try:
+        found = documents(decode(data))
+    except Unreadable as error:
+        return Loaded(problems=(Problem(path, error.line, f"cannot read {path}:{error.line}: {error.sentence}"),))
+    resources: list[Resource] = []
+    problems: list[Problem] = []
+    for document in found:
+        for value, node, line in _objects(document):
+            made = _resource(path, document, value, node, line)
+            if isinstance(made, Problem):
+                problems.append(made)
+            else:
+                resources.append(made)
+    return Loaded(tuple(resources), tuple(problems))
+
+
+def _objects(document: Document) -> Iterator[tuple[Any, Node, int]]:
+    value = document.value
+    if isinstance(value, Mapping) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
+        nodes = _items(document.node)
+        for item, node in zip(value["items"], nodes, strict=True):
+            yield item, node, node.start_mark.line + 1
+    elif value is not None:
+        yield value, document.node, document.line
+
+
+def _items(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if key.value == "items" and isinstance(value, SequenceNode):
+                return list(value.value)
+    return []
+
+
+def _resource(path: str, document: Document, value: Any, node: Node, line: int) -> Resource | Problem:
+    missing = _missing(value)
+    if missing:
+        return Problem(path, line, f"cannot read {path}:{line}: {missing}")
+    meta = value["metadata"]
+    ref = Ref(str(value["apiVersion"]), str(value["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
+    return Resource(ref, value, path, document.number, line)
+
+
+def _missing(value: Any) -> str:
+    """What keeps a value from being a Kubernetes object."""
+    if not isinstance(value, Mapping):
+        return "it is no Kubernetes object (a mapping with apiVersion, kind and metadata.name)"
+    for name in ("apiVersion", "kind"):
+        if not isinstance(value.get(name), str) or not value[name]:
+            return f"it has no {name}"
+    meta = value.get("metadata")
+    if not isinstance(meta, Mapping) or not isinstance(meta.get("name"), str) or not meta["name"]:
+        return f"its {value['kind']} has no metadata.name"
+    annotations = meta.get("annotations")
+    if isinstance(annotations, Mapping):
+        wrong = [key for key, text in annotations.items() if not isinstance(text, str)]
+        if wrong:
+            return f"annotation {wrong[0]} of {value['kind']} {meta['name']} is not text: put its value into quotes"
+    return ""
