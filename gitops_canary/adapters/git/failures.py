@@ -33,7 +33,9 @@ def _row(name: str, kind: Kind, pattern: str, says: str, hint: str = "") -> Fail
     return Failure(name, kind, re.compile(pattern, re.IGNORECASE | re.DOTALL), says, hint)
 
 
-_KEY_HINT = "add this deploy key with write access to the repository{key} (print it with: gitops-canary identity)"
+_KEY_HINT = "{give}"
+_GIVE_KEY = "add this deploy key with write access to the repository{key} (print it with: gitops-canary identity)"
+_GIVE_TOKEN = "give the token read and write access to the repository's contents"
 
 # The first match wins: from the most to the least specific. Patterns ignore case and see the whole text.
 FAILURES = (
@@ -78,7 +80,7 @@ FAILURES = (
         r"marked as read.only|read.only access|does not have write access|not allowed to (?:push|upload) code(?! to protected)"
         r"|deploy key [^\n]*(?:not|cannot) [^\n]*(?:push|write)"
         r"|write access to (?:this )?repository not granted|permission to \S+ denied to",
-        "the deploy key may read but not write",
+        "the {who} may read but not write",
         _KEY_HINT,
     ),
     _row(
@@ -86,9 +88,9 @@ FAILURES = (
         Kind.USER,
         r"GH006|GH013|protected branch|TF402455|branch is protected|pushes to this branch are not permitted|repository rule violations",
         "the branch is protected: {remote}",
-        "allow the deploy key to push to it, or name another branch with --git-branch",
+        "allow the {who} to push to it, or name another branch with --git-branch",
     ),
-    _row("not-allowed", Kind.USER, r"not allowed to push", "the deploy key may not push: {remote}", _KEY_HINT),
+    _row("not-allowed", Kind.USER, r"not allowed to push", "the {who} may not push: {remote}", _KEY_HINT),
     _row("hook", Kind.USER, r"hook declined", "a hook there declined: {remote}", "the rule is the host's; its owner can change it"),
     _row("key-refused", Kind.USER, r"permission denied \(|too many authentication failures", "the host does not accept our key", _KEY_HINT),
     _row(
@@ -103,7 +105,7 @@ FAILURES = (
         Kind.USER,
         r"returned error: 403|access denied",
         "the host refuses these credentials for this repository",
-        "give the token read and write access to the repository's contents",
+        _GIVE_TOKEN,
     ),
     _row(
         "branch",
@@ -188,7 +190,9 @@ def diagnose(text: str) -> Failure | None:
 def error_for(doing: str, url: GitUrl, text: str, *, ref: str = "", key: str = "") -> GitopsCanaryError:
     """`doing` is "fetch from" or "push to"; `ref` what was asked for; `key` the public key for hints. UserError or Unavailable."""
     failure = diagnose(text)
-    words = {"host": url.known_hosts_name, "scan": _scan(url), "remote": said(text), "ref": ref, "key": f": {key}" if key else ""}
+    shown_key = f": {key}" if key else ""
+    who, give = ("token", _GIVE_TOKEN) if url.is_http else ("deploy key", _GIVE_KEY.format(key=shown_key))
+    words = {"host": url.known_hosts_name, "scan": _scan(url), "remote": said(text), "ref": ref, "key": shown_key, "who": who, "give": give}
     start = f"cannot {doing} {url.text}"
     if failure is None:
         return Unavailable(f"{start}: {said(text) or 'git gave no reason'}")

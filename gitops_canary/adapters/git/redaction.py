@@ -8,7 +8,7 @@ HIDDEN = "***"
 
 _PATTERNS = (
     # user info of URLs; a bare `git@` of an ssh URL is no secret
-    (re.compile(r"(?i)\b((?:https?|ftp)://)[^\s/@]+@"), r"\1" + HIDDEN + "@"),
+    (re.compile(r"(?i)\b((?:https?|ftp)://)[^\s/]+@"), r"\1" + HIDDEN + "@"),
     (re.compile(r"(?i)\b(ssh://[^\s/@:]+):[^\s/@]+@"), r"\1:" + HIDDEN + "@"),
     (re.compile(r"(?i)\b(authorization:\s*)(?:basic|bearer|token)?\s*[^\s,;'\"]+"), r"\1" + HIDDEN),
     (re.compile(r"(?i)([?&](?:\w*token|sig|signature|password|key|code|sv|se|x-amz-signature)=)[^&\s'\"]+"), r"\1" + HIDDEN),

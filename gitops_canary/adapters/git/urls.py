@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from gitops_canary.adapters.git.redaction import redact, register_secret
 from gitops_canary.domain.errors import UserError
 
-_SCP = re.compile(r"(?:(?P<user>[A-Za-z0-9_][\w.+-]*)@)?(?P<host>[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?!//)(?P<path>[^-].*)")
+_SCP = re.compile(r"(?:(?P<user>[A-Za-z0-9_][\w.+-]*)@)?(?P<host>[A-Za-z0-9][\w.-]*|\[[0-9A-Fa-f:.]+\]):(?!//)(?P<path>[^-:].*)")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*|[0-9A-Fa-f:.]+")
 _USER = re.compile(r"[A-Za-z0-9_][\w.+-]*")
 _HINT = "write it as ssh://git@host/org/repo.git, git@host:org/repo.git or https://host/org/repo.git"

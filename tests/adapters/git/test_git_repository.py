@@ -106,7 +106,7 @@ def test_g3_two_writers_at_once_lose_nothing(host: Host) -> None:
 
     def write(name: str, repository) -> None:  # type: ignore[no-untyped-def]
         for number in range(4):
-            repository.change(lambda tree: Change({"count": b"%d" % (int(tree.read("count")) + 1)}, f"{name} {number}"))
+            repository.change(lambda tree, number=number: Change({"count": b"%d" % (int(tree.read("count")) + 1)}, f"{name} {number}"))
 
     writers = [threading.Thread(target=write, args=(name, host.repository())) for name in ("a", "b")]
     for writer in writers:
