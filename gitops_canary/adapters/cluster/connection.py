@@ -1,15 +1,13 @@
-"""One API server over HTTP: configuration, authentication and TLS by the `kubernetes` package, requests and streams of raw objects.
+"""One API server over HTTP: requests and streams of raw objects through the `kubernetes` package's connection pool.
 
-Knows no kinds and no cache. The only file that imports `kubernetes`.
+Knows no kinds and no cache; where server and credentials come from is `configuration`'s.
 """
 
-import ipaddress
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import orjson
 import urllib3
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,29 @@ class Answer:
         return orjson.loads(self.body)
 
 
+@dataclass(frozen=True)
+class _Call:
+    verb: str
+    target: str
+    body: bytes | None
+    headers: dict[str, str]
+    within: float
+    doing: str
+
+
+class _BrokeOff(Unavailable):
+    """The connection ended before the answer did: not a time limit, and not a server that is not there."""
+
+
 class Stream:
     """The lines of a watch as objects; `close` may come from any thread and ends a waiting reader."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+    def __init__(self, response: urllib3.BaseHTTPResponse, silence: float) -> None:
+        """`silence`: seconds without a byte after which the connection counts as dead."""
         self._response = response
+        socket = getattr(response.connection, "sock", None)
+        if socket is not None:
+            socket.settimeout(silence)
 
     def __iter__(self) -> Iterator[Any]:
         """Ends when the server ends it; Unavailable when the connection breaks or stays silent."""
@@ -105,43 +120,45 @@ class Connection:
         accept: str = JSON,
         as_user: str = "",
         missing_ok: bool = False,
+        within: float | None = None,
     ) -> Answer:
-        """One answered request; with `missing_ok` a 404 is an answer too. Refusals as `answers.refusal` says, silence is Unavailable."""
+        """One answered request; with `missing_ok` a 404 is an answer too. Refusals as `answers.refusal` says; silence for `within` seconds
+        (default: `limits.read`) is Unavailable."""
         sent = None if body is None else orjson.dumps(body)
         headers = {"Accept": accept} | ({"Content-Type": content} if sent is not None else {})
         if as_user:
             headers["Impersonate-User"] = as_user
-        answer = self._answer(verb, _target(path, query), sent, headers, doing)
+        answer = self._answer(_Call(verb, _target(path, query), sent, headers, within or self.limits.read, doing))
         if answer.status < 400 or (missing_ok and answer.status == 404):
             return answer
         raise refusal(doing, answer.status, answer.body, answer.retry_after)
 
     def stream(self, path: str, *, doing: str, query: Mapping[str, str], accept: str = JSON) -> Stream:
-        """A watch; the read time limit is `limits.silence`."""
-        target, headers = _target(path, query), {"Accept": accept}
-        response = self._send("GET", target, None, headers, self.limits.silence, doing)
+        """A watch: it begins within `limits.read` and then may be silent for `limits.silence`."""
+        call = _Call("GET", _target(path, query), None, {"Accept": accept}, self.limits.read, doing)
+        response = self._send(call)
         if response.status == 401:
             response.drain_conn()
             self._renew(self._client)
-            response = self._send("GET", target, None, headers, self.limits.silence, doing)
+            response = self._send(call)
         if response.status >= 400:
-            answer = self._read(response, doing)
+            answer = self._read(response, call)
             raise refusal(doing, answer.status, answer.body, answer.retry_after)
-        return Stream(response)
+        return Stream(response, self.limits.silence)
 
     def close(self) -> None:
         """No request waits for a Retry-After any more; idle connections are dropped."""
         self._closed.set()
         self._client.rest_client.pool_manager.clear()
 
-    def _answer(self, verb: str, target: str, sent: bytes | None, headers: dict[str, str], doing: str) -> Answer:
-        answer = self._once(verb, target, sent, headers, doing)
+    def _answer(self, call: "_Call") -> Answer:
+        answer = self._once(call)
         if answer.status == 401:
             # The in-cluster token, an exec plugin's or the kubeconfig itself may have been renewed meanwhile.
             self._renew(self._client)
-            return self._once(verb, target, sent, headers, doing)
+            return self._once(call)
         if answer.status == 429 and self._waited(answer.retry_after):
-            return self._once(verb, target, sent, headers, doing)
+            return self._once(call)
         return answer
 
     def _waited(self, retry_after: str | None) -> bool:
@@ -149,48 +166,48 @@ class Connection:
         seconds = int(retry_after) if retry_after and retry_after.isdigit() else 0
         return 0 < seconds <= self.limits.retry_after and not self._closed.wait(seconds)
 
-    def _once(self, verb: str, target: str, sent: bytes | None, headers: dict[str, str], doing: str) -> Answer:
+    def _once(self, call: "_Call") -> Answer:
         try:
-            return self._read(self._send(verb, target, sent, headers, self.limits.read, doing), doing)
-        except Unavailable:
-            if verb != "GET":
+            return self._read(self._send(call), call)
+        except _BrokeOff:
+            if call.verb != "GET":
                 raise
             # A kept-alive connection that the server closed at this very moment; only reads may be sent twice.
-            return self._read(self._send(verb, target, sent, headers, self.limits.read, doing), doing)
+            return self._read(self._send(call), call)
 
-    def _send(
-        self, verb: str, target: str, sent: bytes | None, headers: dict[str, str], read: float, doing: str
-    ) -> urllib3.BaseHTTPResponse:
+    def _send(self, call: "_Call") -> urllib3.BaseHTTPResponse:
         client = self._client
-        timeout = urllib3.Timeout(connect=self.limits.connect, read=read)
-        everything = headers | _authorization(client) | {"User-Agent": f"gitops-canary/{__version__}"}
         try:
             answer: urllib3.BaseHTTPResponse = client.rest_client.pool_manager.request(
-                verb,
-                self.server.rstrip("/") + target,
-                body=sent,
-                headers=everything,
-                timeout=timeout,
+                call.verb,
+                self.server.rstrip("/") + call.target,
+                body=call.body,
+                headers=call.headers | _authorization(client) | {"User-Agent": f"gitops-canary/{__version__}"},
+                timeout=urllib3.Timeout(connect=self.limits.connect, read=call.within),
                 retries=False,
                 redirect=False,
                 preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"cannot {doing}: no answer from {self.server}: {_reason(error)}") from error
+            raise self._silence(call, "no answer from", error) from error
         return answer
 
-    def _read(self, response: urllib3.BaseHTTPResponse, doing: str) -> Answer:
+    def _read(self, response: urllib3.BaseHTTPResponse, call: "_Call") -> Answer:
         limit = self.limits.answer_bytes
         try:
             body = response.read(limit + 1)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unavailable(f"cannot {doing}: the answer of {self.server} broke off: {_reason(error)}") from error
+            raise self._silence(call, "a broken answer from", error) from error
         finally:
             response.release_conn()
         if len(body) > limit:
             response.close()
-            raise UserError(f"cannot {doing}: the answer of {self.server} has more than {limit} bytes")
+            raise UserError(f"cannot {call.doing}: the answer of {self.server} has more than {limit} bytes")
         return Answer(response.status, body, response.headers.get("Retry-After"))
+
+    def _silence(self, call: "_Call", what: str, error: Exception) -> Unavailable:
+        kind = _BrokeOff if isinstance(error, urllib3.exceptions.ProtocolError) else Unavailable
+        return kind(f"cannot {call.doing}: {what} {self.server}: {_reason(error)}")
 
     def _renew(self, refused: "ApiClient") -> None:
         """Loads the credentials anew, once for all threads that were refused with the same ones."""
@@ -199,68 +216,12 @@ class Connection:
                 self._client = self._load()
 
 
-def from_kubeconfig(path: str = "", context: str = "", limits: Limits | None = None) -> Connection:
-    """By a kubeconfig file ("" = KUBECONFIG or ~/.kube/config), exec plugins included; UserError when it cannot be used."""
-
-    def load() -> "ApiClient":
-        from kubernetes import client, config
-
-        settings = client.Configuration()
-        try:
-            load_config: Any = config.load_kube_config
-            load_config(path or None, context=context or None, client_configuration=settings, persist_config=False)
-        except (config.ConfigException, OSError, ValueError) as error:
-            raise UserError(f"cannot use the kubeconfig {path or '(default)'}: {error}") from error
-        return _client(settings, limits or Limits())
-
-    return Connection(load, limits)
-
-
-def in_cluster(limits: Limits | None = None, account: Path = ACCOUNT) -> Connection:
-    """By the pod's service account; its token is read again each minute, and at once when it is refused."""
-
-    def load() -> "ApiClient":
-        from kubernetes import client
-        from kubernetes.config import ConfigException
-        from kubernetes.config.incluster_config import InClusterConfigLoader
-
-        settings = client.Configuration()
-        try:
-            loader: Any = InClusterConfigLoader
-            loader(str(account / "token"), str(account / "ca.crt")).load_and_set(settings)
-        except (ConfigException, OSError) as error:
-            raise UserError(f"cannot use the pod's service account: {error}", hint="outside a cluster give --kubeconfig") from error
-        return _client(settings, limits or Limits())
-
-    return Connection(load, limits)
-
-
-def _client(settings: Any, limits: Limits) -> "ApiClient":
-    from kubernetes import client
-
-    settings.connection_pool_maxsize = limits.connections
-    # Dead peers are noticed below us too, as client-go does.
-    settings.keep_alive = True
-    if _is_loopback(settings.host):
-        # Go's clients never send loopback through HTTPS_PROXY; Python's would.
-        settings.proxy = None
-    return client.ApiClient(settings)
-
-
 def _authorization(client: "ApiClient") -> dict[str, str]:
     """Asked at each request: this is where the in-cluster token is read again and an expired exec credential renewed."""
     settings = client.configuration.auth_settings().get("BearerToken")
     if settings and settings["value"]:
         return {"Authorization": settings["value"]}
     return {"Authorization": client.configuration.get_basic_auth_token()} if client.configuration.username else {}
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _target(path: str, query: Mapping[str, str] | None) -> str:

@@ -41,10 +41,14 @@ class Discovery:
 
     def find(self, api_version: str, kind: str) -> Kind | None:
         """None when the server does not know it."""
+        known = self._kinds.get(api_version, {}).get(kind)
+        if known is not None:
+            # Without the lock: whoever asks the server about another kind may have to wait long.
+            return known
         with self._lock:
             known = self._kinds.get(api_version, {}).get(kind)
             now = time.monotonic()
-            if known or now - self._asked.get(api_version, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
+            if known is not None or now - self._asked.get(api_version, -UNKNOWN_SECONDS) < UNKNOWN_SECONDS:
                 return known
             self._kinds[api_version] = self._ask(api_version)
             self._asked[api_version] = now

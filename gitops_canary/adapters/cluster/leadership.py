@@ -15,6 +15,8 @@ NAME = "gitops-canary"
 LEADER_LABEL = "gitops-canary.dev/leader"
 """The Service selects it, so that webhooks reach the one process that acts on them."""
 LEASES = Kind("coordination.k8s.io/v1", "Lease", "leases", True)
+PATIENCE = 3.0
+"""Seconds a request about the Lease may take: one that hangs on a dead connection must leave time for another before the deadline."""
 PODS = Kind("v1", "Pod", "pods", True)
 
 
@@ -125,13 +127,14 @@ class LeaseLeadership:
 
     def _read(self) -> Record | None:
         path = LEASES.path(self._namespace, NAME)
-        answer = self._http.request("GET", path, doing=f"read Lease {self._namespace}/{NAME}", missing_ok=True)
+        answer = self._http.request("GET", path, doing=f"read Lease {self._namespace}/{NAME}", missing_ok=True, within=PATIENCE)
         return None if answer.status == 404 else lease.record_of(answer.doc())
 
     def _write(self, record: Record) -> Record:
         doc: dict[str, Any] = lease.lease_of(record, self._namespace, NAME)
         verb, name = ("PUT", NAME) if record.version else ("POST", "")
-        answer = self._http.request(verb, LEASES.path(self._namespace, name), doing=f"hold Lease {self._namespace}/{NAME}", body=doc)
+        doing, path = f"hold Lease {self._namespace}/{NAME}", LEASES.path(self._namespace, name)
+        answer = self._http.request(verb, path, doing=doing, body=doc, within=PATIENCE)
         return lease.record_of(answer.doc())
 
     def _try_label(self, change: Any) -> bool:

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import orjson
 
 from gitops_canary.adapters.cluster.api import KubernetesCluster
-from gitops_canary.adapters.cluster.connection import Connection, Limits, from_kubeconfig
+from gitops_canary.adapters.cluster.configuration import from_kubeconfig
+from gitops_canary.adapters.cluster.connection import Connection, Limits
 from gitops_canary.adapters.log import make_log
+from gitops_canary.domain.errors import Conflict
 from gitops_canary.domain.resources import Doc, Ref
 
 PATIENCE = 30.0
@@ -39,6 +41,19 @@ class Changes:
             result = self._condition.wait_for(true, PATIENCE)
         assert result, f"it never became true; heard: {self.heard[-20:]}"
         return result
+
+
+def observing_again(changes: Changes, write: Callable[[], object]) -> None:
+    """Repeats a write that met somebody else's (a controller's status), as managers do."""
+
+    def done() -> bool:
+        try:
+            write()
+        except Conflict:
+            return False
+        return True
+
+    changes.until(done)
 
 
 class Said(io.StringIO):

@@ -8,7 +8,7 @@ from gitops_canary.adapters.cluster.connection import Connection
 from gitops_canary.domain.errors import Conflict, NotLeader, Unavailable, UserError
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.ports import Cluster, Sentence
-from tests.adapters.cluster.support import CONFIG_MAP, DEPLOYMENT, NAMESPACE, config_map, deployment, ref, watching
+from tests.adapters.cluster.support import CONFIG_MAP, DEPLOYMENT, NAMESPACE, config_map, deployment, observing_again, ref, watching
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 WIDGETS: Doc = {
@@ -197,9 +197,9 @@ def test_a_version_the_cache_knows_as_stale_is_refused_before_it_is_sent(connect
 
 def test_a_scale_goes_through_the_subresource_and_leaves_the_fields_to_their_owner(connection: Connection, namespace: str) -> None:
     made = deployment(namespace, replicas=2)
-    with watching(connection, DEPLOYMENT) as (cluster, _):
+    with watching(connection, DEPLOYMENT) as (cluster, changes):
         answer = cluster.apply(made, manager="helm")
-        cluster.scale(ref(made), 0)
+        observing_again(changes, lambda: cluster.scale(ref(made), 0))
         cached = cluster.get(ref(made))
         assert cached is not None
         assert (cached["spec"]["replicas"], cached["metadata"]["generation"]) == (0, answer["metadata"]["generation"] + 1)

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from gitops_canary.adapters.cluster.connection import Connection
-from gitops_canary.adapters.cluster.leadership import LEADER_LABEL, LeaseLeadership
+from gitops_canary.adapters.cluster.leadership import LEADER_LABEL, PATIENCE, LeaseLeadership
 from gitops_canary.adapters.log import make_log
 from gitops_canary.domain.errors import NotLeader
 from gitops_canary.domain.resources import Ref
 from gitops_canary.ports import Moment
-from tests.adapters.cluster.support import CONFIG_MAP, config_map, connect, ref, watching
+from tests.adapters.cluster.support import CONFIG_MAP, Proxy, config_map, connect, ref, server_of, through, watching
 
 LEASE = "gitops-canary"
 
@@ -135,8 +135,6 @@ def test_o3_a_renewal_whose_answer_was_lost_is_not_a_loss(connection: Connection
 
 
 def test_o3_an_unreachable_server_is_survived_until_the_deadline(kubeconfig: Path, namespace: str, clock: SetClock, tmp_path: Path) -> None:
-    from tests.adapters.cluster.support import Proxy, server_of, through
-
     proxy = Proxy(server_of(kubeconfig))
     first = Contender(connect(through(proxy, kubeconfig, tmp_path)), clock, namespace, "a")
     assert first.step()
@@ -150,6 +148,23 @@ def test_o3_an_unreachable_server_is_survived_until_the_deadline(kubeconfig: Pat
     clock.mono += 15
     assert not first.step()
     assert first.leadership.lost()
+    proxy.close()
+
+
+def test_o3_a_connection_that_died_in_silence_costs_one_renewal_not_the_lease(
+    kubeconfig: Path, namespace: str, clock: SetClock, tmp_path: Path
+) -> None:
+    proxy = Proxy(server_of(kubeconfig))
+    first = Contender(connect(through(proxy, kubeconfig, tmp_path)), clock, namespace, "a")
+    first.step()
+    clock.mono += 5
+    assert proxy.freeze() == 1
+    # The request hangs for PATIENCE seconds of real time: what the operator's loop then has left is tested by the set clock.
+    first.step()
+    clock.mono += PATIENCE
+    assert first.step()
+    clock.mono += 14
+    first.leadership.guard()
     proxy.close()
 
 
