@@ -77,15 +77,15 @@ class SdkBackend:
         if "force_replace" not in options:
             # A chart's fields are Helm's (rule O1): without this a field that somebody patched makes every later upgrade fail.
             options["force_conflicts"] = True
-        self._context = HelmContext()
-        try:
-            with Chart.load(work.chart) as chart:
+        with Chart.load(work.chart) as chart:
+            self._context = HelmContext()
+            try:
                 summary = config.apply(function, chart, work, options, self._context)
-        except HelmError as error:
-            return Reply(False, capped(str(error)), history=self._revisions(config, work.release))
-        finally:
-            context, self._context = self._context, None
-            context.close()
+            except HelmError as error:
+                return Reply(False, capped(str(error)), history=self._revisions(config, work.release))
+            finally:
+                context, self._context = self._context, None
+                context.close()
         return Reply(True, capped(str(summary.get("description") or "")), _summary(summary, work.values))
 
     def _rollback(self, config: TunedConfig, work: Work) -> Reply:
