@@ -80,8 +80,8 @@ class SshMaster:
             self._end()
 
     def _options(self) -> list[str]:
-        wanted = [*_STRICT, f"UserKnownHostsFile={self._known_hosts}", f"ControlPath={self._socket}"]
-        key = ["-i", str(self._identity)] if self._identity else ["-o", "IdentityFile=none"]
+        wanted = [*_STRICT, f"UserKnownHostsFile={_quoted(self._known_hosts)}", f"ControlPath={_quoted(self._socket)}"]
+        key = ["-o", f"IdentityFile={_quoted(self._identity)}"] if self._identity else ["-o", "IdentityFile=none"]
         return ["-F", os.devnull, "-T", *key, *(part for option in wanted for part in ("-o", option))]
 
     def _where(self) -> list[str]:
@@ -135,6 +135,11 @@ class SshMaster:
         elif self._socket.exists():
             self._control("exit")  # one that outlived a killed operator
         self._socket.unlink(missing_ok=True)
+
+
+def _quoted(path: Path) -> str:
+    # ssh splits option values at spaces and expands per cent signs.
+    return '"' + str(path).replace("%", "%%") + '"'
 
 
 def _environment() -> dict[str, str]:

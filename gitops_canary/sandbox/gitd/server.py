@@ -170,7 +170,7 @@ class GitServer:
 
     async def _serve(self, process: Any) -> None:
         self.commands.append(process.command or "")
-        await serve_command(self, process, shlex.split(process.command or ""))
+        await serve_command(self, process, _words(process.command or ""))
 
 
 class _Door(asyncssh.SSHServer):
@@ -194,6 +194,13 @@ class _Door(asyncssh.SSHServer):
         body = _body(key.export_public_key().decode())
         self._connection.set_extra_info(gitd_key=body)
         return username == "git" and self._server.key(body) is not None
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:  # an open quote: no command of ours
+        return []
 
 
 def _body(public: str) -> str:

@@ -40,7 +40,7 @@ class Host:
         return f"file://{self.folder}/{name}.git" if self.name == "file" else str(self.server.url(name))
 
     def options(self, **changes: Any) -> GitOptions:
-        plain = GitOptions(state=self._state / f"state{next(self._numbers)}", allow_file_urls=self.name == "file")
+        plain = GitOptions(state=self._state / f"state {next(self._numbers)} 100%h", allow_file_urls=self.name == "file")
         if self.is_ssh:
             plain = replace(plain, known_hosts=self.server.known_hosts)
         if self.name == "http":

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,50 @@ def test_exports_leave_out_symlinks_and_are_limited(served: BareRepository, repo
         small.mirror.export(small.fetch(), "")
     assert not any((tmp_path / "s/exports").iterdir())
     small.close()
+
+
+def set_a(content: bytes):  # type: ignore[no-untyped-def]
+    return lambda tree: Change({"a.yaml": content}, "bump")
+
+
+@pytest.mark.parametrize("harm", ["gone", "half", "emptied objects", "corrupt blob", "broken ref", "stale locks"])
+def test_f15_a_damaged_mirror_is_made_again(served: BareRepository, repository: GitRepository, harm: str) -> None:
+    repository.fetch()
+    repository.change(set_a(b"2\n"))
+    head = repository.fetch()
+    _damage(repository.mirror.git_dir, harm)
+    assert repository.tree(head).read("a.yaml") == b"2\n"
+    assert repository.change(set_a(b"3\n")) == served.head()
+    person = served.commit({"new": b"b"}, "a person's")
+    assert repository.fetch() == person
+    assert list(repository.tree(person).paths()) == ["a.yaml", "dir-old/c.yaml", "dir/b.yaml", "new"]
+
+
+def _damage(mirror: Path, harm: str) -> None:
+    objects = [file for file in (mirror / "objects").rglob("*") if file.is_file()]
+    if harm == "gone":
+        shutil.rmtree(mirror)
+    elif harm == "half":
+        shutil.rmtree(mirror / "refs")
+        for file in objects[::2]:
+            file.unlink()
+    elif harm == "emptied objects":
+        for file in objects:
+            file.chmod(0o600)
+            file.write_bytes(b"")
+    elif harm == "corrupt blob":
+        for file in objects:
+            file.chmod(0o600)
+            file.write_bytes(file.read_bytes()[:-4] + b"junk")
+    elif harm == "broken ref":
+        for file in (mirror / "refs").rglob("*"):
+            if file.is_file():
+                file.write_bytes(b"")
+    else:
+        for name in ("packed-refs.lock", "config.lock", "shallow.lock", "refs/gitops-canary/x.lock"):
+            (mirror / name).write_text("")
+        for file in (mirror / "refs/gitops-canary").glob("[0-9a-f]*"):
+            file.with_name(f"{file.name}.lock").write_text("")
 
 
 def test_f15_a_disk_that_takes_no_more_says_so_and_nothing_is_pushed(served: BareRepository, repository: GitRepository) -> None:
