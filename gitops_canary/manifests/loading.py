@@ -8,16 +8,21 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 64
+MAX_DOCUMENTS = 10_000
 MAX_NODES = 400_000
 """Nodes after aliases are followed: a billion laughs stops here."""
 
 _TRUE = frozenset(["true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"])
 _FALSE = frozenset(["false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"])
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_TEXTS = frozenset(["!", "!!str", "!!binary", "!!timestamp"])
+_RESOLVED = frozenset(["", "!!int", "!!float", "!!bool", "!!null"])
+_COLLECTIONS = frozenset(["tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "!"])
 _INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
@@ -63,12 +68,34 @@ def documents(text: str) -> list[Document]:
 def compose(text: str) -> list[Node]:
     """The node tree of each document with exact character marks (libyaml)."""
     try:
+        _check_shape(text)
         return [node for node in YAML(typ="safe", pure=False).compose_all(text) if node is not None]
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Unreadable(f"it is not YAML: {error.problem or error.context}", mark.line + 1 if mark else 1) from error
+        raise Unreadable(f"it is not YAML: {error.problem or error.context}", _line_in(text, mark.line) if mark else 1) from error
     except (YAMLError, ValueError, RecursionError) as error:
         raise Unreadable(f"it is not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}", 1) from error
+
+
+def _line_in(text: str, line: int) -> int:
+    """1-based; what is missing at the end is reported behind the last line."""
+    return min(line + 1, max(len(text.splitlines()), 1))
+
+
+def _check_shape(text: str) -> None:
+    """Composing recurses in C, where too deep a nesting would kill the process: the flat stream of events shows it before."""
+    depth = documents = 0
+    for event in YAML(typ="safe", pure=False).parse(text):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, DocumentStartEvent):
+            documents += 1
+        if depth > MAX_DEPTH:
+            raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels", event.start_mark.line + 1)
+        if documents > MAX_DOCUMENTS:
+            raise Unreadable(f"it has more than {MAX_DOCUMENTS} documents", event.start_mark.line + 1)
 
 
 def _document(text: str, number: int, node: Node) -> Document:
@@ -94,6 +121,8 @@ class _Values:
             raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels", node.start_mark.line + 1)
         if isinstance(node, ScalarNode):
             return _scalar(node, self._text)
+        if node.tag not in _COLLECTIONS:
+            raise Unreadable(f"the tag {node.tag} is not allowed", node.start_mark.line + 1)
         if isinstance(node, SequenceNode):
             return [self.of(item, depth + 1) for item in node.value]
         assert isinstance(node, MappingNode)
@@ -132,9 +161,9 @@ def _key(node: Node, text: str) -> str:
 
 def _scalar(node: ScalarNode, text: str) -> Any:
     tag = explicit_tag(node, text)
-    if tag and not tag.startswith("!!") and tag != "!":
+    if tag not in _TEXTS and tag not in _RESOLVED:
         raise Unreadable(f"the tag {tag} is not allowed", node.start_mark.line + 1)
-    if tag in ("!", "!!str", "!!binary") or not plain(node):
+    if tag in _TEXTS or (not tag and not plain(node)):
         return node.value
     return resolve(node.value)
 
@@ -148,11 +177,6 @@ def explicit_tag(node: ScalarNode, text: str) -> str:
 def plain(node: ScalarNode) -> bool:
     """Written without quotes and not as a block."""
     return not bool(node.style)
-
-
-def _tagged(node: ScalarNode) -> bool:
-    """Whether `!!str` stands in the text: the mark begins before the value then."""
-    return (node.end_mark.index - node.start_mark.index) > len(node.value) + 1
 
 
 def resolve(text: str) -> Any:
