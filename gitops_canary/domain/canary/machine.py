@@ -1,0 +1,215 @@
+"""The canary machine: from spec, status and one look at the world to the next step; the theory stands in `transitions`."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from gitops_canary.domain.canary import story
+from gitops_canary.domain.canary.analysis import analyse
+from gitops_canary.domain.canary.ending import fail_promotion, succeed, terminate
+from gitops_canary.domain.canary.model import (
+    Copy,
+    Create,
+    Effect,
+    Finalizer,
+    Line,
+    Notify,
+    Route,
+    Scale,
+    ScalePrimary,
+    Seen,
+    Step,
+    Verdicts,
+    Workload,
+    revision_id,
+)
+from gitops_canary.domain.canary.spec import CanarySpec
+from gitops_canary.domain.canary.starting import current, hindrance, not_ready, start, supersede
+from gitops_canary.domain.canary.status import CanaryStatus, Run, precise, since
+from gitops_canary.domain.canary.transitions import ANALYSING, RESTING, RUNNING, Phase
+
+RELEASE_AFTER = 600.0
+"""Seconds that a deleted Canary waits for Git before it is let go with its result in an Event (rule R13)."""
+
+
+def decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdicts | None, now: datetime) -> Step:
+    """The next step. `verdicts` = the judged checks of an interval tick that is due, None = only a wake: then weights and checks stay
+    (rule R1). Deciding again on what the step made leads on; a step that changes nothing means rest."""
+    if seen.deleted is not None:
+        return _deleted(spec, status, seen, now)
+    if spec.suspend:
+        return Step(replace(status, says=story.suspended(spec)))
+    if seen.obstacle or seen.target is None:
+        says = seen.obstacle or f"{story.canary(spec)} waits for its target {story.target(spec)}"
+        phase = Phase.INITIALIZING if status.phase is Phase.NEW else status.phase
+        return Step(replace(status, says=says, phase=phase), (), (Line(says, warning=True, key=f"obstacle {says}"),))
+    if status.phase in (Phase.NEW, Phase.INITIALIZING):
+        return _initialise(spec, status, seen, seen.target)
+    if status.foreign:
+        return _adopt(spec, status, seen, seen.target, now)
+    if status.phase in RESTING:
+        return _rest(spec, status, seen, verdicts, now)
+    run = status.run
+    if run is None or not run.under_way:
+        # Somebody wiped our part of the status: the analysis begins anew.
+        return start(spec, status, seen, now)
+    if status.phase is Phase.WAITING or status.phase in ANALYSING:
+        return analyse(spec, status, run, seen, seen.target, verdicts, now)
+    if status.phase is Phase.PROMOTING:
+        return _promote(spec, status, run, seen, verdicts, now)
+    if status.phase is Phase.FINALISING:
+        return succeed(spec, status, seen, now)
+    return Step(status)
+
+
+# ---------------------------------------------------------------- before the first run
+
+
+def _initialise(spec: CanarySpec, status: CanaryStatus, seen: Seen, target: Workload) -> Step:
+    """The primary comes up beside the serving target; only then traffic and pods move to it."""
+    status = replace(status, phase=Phase.INITIALIZING, says="")
+    template, configs = current(seen)
+    primary = seen.primary
+    if primary is None or seen.primary_carries != revision_id(template, configs):
+        return Step(status, (Create(),))
+    if primary.replicas < seen.wanted_primary:
+        return Step(status, (Create(), ScalePrimary(seen.wanted_primary)))
+    if not primary.readiness.ready and not spec.skip_analysis:
+        return Step(status, (Create(),), (story.waiting(story.primary(spec), primary.readiness),))
+    status = replace(
+        status,
+        phase=Phase.INITIALIZED,
+        weight=0,
+        failed_checks=0,
+        applied=template,
+        promoted=template,
+        configs=configs,
+        promoted_configs=configs,
+    )
+    alert = Notify("initialized", "info", f"New {spec.target.kind} detected, initialization completed.")
+    return Step(status, (Create(), Route(0), Scale(0), alert), (story.initialised(spec),))
+
+
+def _adopt(spec: CanarySpec, status: CanaryStatus, seen: Seen, target: Workload, now: datetime) -> Step:
+    """A status that Flagger wrote (rule R12): its hashes say nothing to us, so the live primary is compared."""
+    if seen.primary is None:
+        return Step(replace(status, phase=Phase.INITIALIZING, applied=""), (Create(),))
+    template, configs = current(seen)
+    serving = seen.primary_configs or {}
+    status = replace(status, promoted=seen.primary.template, promoted_configs=serving, says="")
+    equal = (seen.primary.template, dict(serving)) == (template, dict(configs))
+    if equal or status.phase is Phase.FAILED:
+        phase = Phase.SUCCEEDED if status.phase in RUNNING else status.phase
+        phase = phase if phase in RESTING else Phase.SUCCEEDED
+        after = replace(status, phase=phase, weight=0, failed_checks=0, run=None, applied=template, configs=configs, differs=not equal)
+        return Step(after, (Create(), Route(0), Scale(0)))
+    hindered = hindrance(spec, status, seen)
+    if hindered:
+        return Step(replace(status, promoted="", promoted_configs={}, says=hindered), (Route(0),))
+    return start(spec, replace(status, configs=serving), seen, now)
+
+
+# ---------------------------------------------------------------- at rest
+
+
+def _rest(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdicts | None, now: datetime) -> Step:
+    run = status.run
+    if run is not None and run.post and verdicts is not None:
+        return _called_after(status, run, verdicts)
+    if run is not None and run.serves:
+        return _heal(spec, status, run, seen)
+    release: tuple[Effect, ...] = (Finalizer(held=False),) if seen.finalizer and not status.pending else ()
+    quiet: tuple[Effect, ...] = (Create(), Route(0), Scale(0), *release)
+    revision = current(seen)
+    if revision == (status.applied, dict(status.configs)):
+        return Step(replace(status, says="", weight=0), quiet)
+    if revision == (status.promoted, dict(status.promoted_configs)):
+        return _taken_back(spec, status, quiet)
+    hindered = hindrance(spec, status, seen)
+    if hindered:
+        return Step(replace(status, says=hindered), (Create(), Route(0)), (Line(hindered, warning=True, key=f"hindered {hindered}"),))
+    if seen.primary is not None and not seen.primary.readiness.ready and not spec.skip_analysis:
+        return Step(replace(status, says=""), (Create(), Route(0)), (story.waiting(story.primary(spec), seen.primary.readiness),))
+    return start(spec, status, seen, now)
+
+
+def _taken_back(spec: CanarySpec, status: CanaryStatus, quiet: tuple[Effect, ...]) -> Step:
+    """A revert starts no run and is written once, so that the failed revision, brought back by a human, runs again (rule R7)."""
+    after = replace(status, applied=status.promoted, configs=status.promoted_configs, differs=False, says="", weight=0)
+    return Step(after, quiet, (replace(story.reverted(spec), event=False),))
+
+
+def _called_after(status: CanaryStatus, run: Run, verdicts: Verdicts) -> Step:
+    """The post-rollout hooks: the first failure stops the rest and changes nothing else."""
+    lines: list[Line] = []
+    for verdict in verdicts:
+        said = story.passed("post-rollout", verdict.check.name) if verdict.outcome == "passed" else Line(verdict.sentence, warning=True)
+        lines += [said] if said else []
+    return Step(replace(status, run=replace(run, post=False)), (), tuple(lines))
+
+
+def _heal(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen) -> Step:
+    """The target serves because the primary did not come up (rule R11): copy until it does, without a second result. A target that went
+    back to what was last promoted is what the primary shall have then."""
+    back = current(seen) == (run.was.template, dict(run.was.configs))
+    goal = run.was if back else run.now
+    if seen.primary_carries != revision_id(goal.template, goal.configs):
+        available = back or seen.pinned_available
+        return Step(status, (Route(status.weight), *((Copy(back=back),) if available else ())))
+    if seen.primary is None or not seen.primary.readiness.ready:
+        return Step(status, (Route(status.weight),))
+    after = replace(status, phase=Phase.SUCCEEDED, weight=0, promoted=goal.template, promoted_configs=goal.configs, says="")
+    after = replace(after, applied=goal.template, configs=goal.configs, run=replace(run, serves=False))
+    return Step(after, (Route(0), Scale(0)), (story.promoted(spec),))
+
+
+# ---------------------------------------------------------------- promotion
+
+
+def _promote(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, verdicts: Verdicts | None, now: datetime) -> Step:
+    """Copy, wait for the primary, route back, finalise; a replay copies again and checks no more (rule R2)."""
+    if current(seen) != (run.now.template, dict(run.now.configs)) and not run.diverted:
+        after = replace(status, weight=0, run=replace(run, diverted=True))
+        line = Line(f"New revision of {story.target(spec)} waits: the promotion of the analysed one goes on")
+        return Step(after, (Route(0),), (line,))
+    if seen.primary_carries != revision_id(run.now.template, run.now.configs):
+        if not seen.pinned_available:
+            return supersede(spec, status, seen, now, "the analysed revision is gone before it was copied")
+        return Step(status, (Route(status.weight), Copy()), (*story.synced(_copied(run)), story.copying(spec)))
+    readiness = seen.primary.readiness if seen.primary else None
+    if readiness is None or not readiness.ready:
+        waits = readiness.waits if readiness else "it is gone"
+        if (readiness and readiness.final) or since(run.promoting, now) > spec.deadline:
+            return fail_promotion(spec, status, seen, waits, now)
+        return Step(status, (Route(status.weight),), not_ready(story.primary(spec), readiness))
+    return _back_to_primary(spec, status, run, verdicts, now)
+
+
+def _copied(run: Run) -> list[str]:
+    return [key for key in run.now.configs if run.was.configs.get(key) != run.now.configs[key]]
+
+
+def _back_to_primary(spec: CanarySpec, status: CanaryStatus, run: Run, verdicts: Verdicts | None, now: datetime) -> Step:
+    if spec.step_back and status.weight > spec.step_back:
+        if verdicts is None:
+            return Step(status, (Route(status.weight),))
+        weight = status.weight - spec.step_back
+        after = replace(status, weight=weight, run=replace(run, tick=run.tick + 1, ticked=precise(now)))
+        return Step(after, (Route(weight),), (story.stepped_back(spec, 100 - weight),))
+    return Step(replace(status, phase=Phase.FINALISING, weight=0), (Route(0),), (story.routing_to_primary(spec),))
+
+
+# ---------------------------------------------------------------- the end
+
+
+def _deleted(spec: CanarySpec, status: CanaryStatus, seen: Seen, now: datetime) -> Step:
+    """Rule R13: the run ends, its result is recorded or told, then the object may go."""
+    if status.phase in RUNNING and status.run is not None and status.run.under_way and seen.finalizer:
+        return terminate(spec, status, seen, now)
+    if not seen.finalizer:
+        return Step(status)
+    if not status.pending:
+        return Step(status, (Finalizer(held=False),))
+    if (seen.deleted or 0.0) < RELEASE_AFTER:
+        return Step(status)
+    lines = tuple(Line(f"Result not recorded in Git: {dict(raw)}", warning=True, key=f"lost {raw.get('number')}") for raw in status.pending)
+    return Step(status, (Finalizer(held=False),), lines)
