@@ -1,6 +1,9 @@
 """A small real HTTP peer for tests: answers from a script, and hands out what it was asked; no sleeps, waits are bounded."""
 
+import asyncio
 import queue
+import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,13 +32,15 @@ Script = Callable[[Asked, int], Reply]
 
 
 class Peer:
-    """`script(asked, number)` decides each answer; `number` counts from 1."""
+    """`script(asked, number)` decides each answer; `number` counts from 1. While `hold` is set to an event that is not, answers wait."""
 
-    def __init__(self, script: Script | None = None) -> None:
+    def __init__(self, script: Script | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self.script = script or (lambda asked, number: Reply())
+        self.hold: threading.Event | None = None
+        self.arrived: queue.Queue[Asked] = queue.Queue()
         self.asked: list[Asked] = []
         self._queue: queue.Queue[Asked] = queue.Queue()
-        self._server = Server(self._application)
+        self._server = Server(self._application, tls=tls)
 
     @property
     def url(self) -> str:
@@ -54,6 +59,9 @@ class Peer:
         asked = Asked(request.method, request.path, request.query_string, dict(request.headers), await request.read())
         self.asked.append(asked)
         reply = self.script(asked, len(self.asked))
+        self.arrived.put(asked)
+        if self.hold is not None:
+            await asyncio.to_thread(self.hold.wait, 20.0)
         self._queue.put(asked)
         return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from gitops_canary.adapters.guards import check_way
 from gitops_canary.adapters.registry.credentials import Login
-from gitops_canary.adapters.registry.guards import check_way
 from gitops_canary.adapters.registry.transport import Reply, Transport
 from gitops_canary.domain.errors import Unavailable, UserError
 

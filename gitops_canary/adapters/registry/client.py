@@ -8,9 +8,9 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from gitops_canary.adapters.guards import check_address, check_way
 from gitops_canary.adapters.registry.challenges import Authorizer
 from gitops_canary.adapters.registry.credentials import Login
-from gitops_canary.adapters.registry.guards import check_registry, check_way
 from gitops_canary.adapters.registry.transport import Reply, Transport
 from gitops_canary.domain.errors import Unavailable, UserError
 
@@ -39,7 +39,7 @@ class RegistryClient(BaseClientV2):  # type: ignore[misc]
 
     def __init__(self, url: str, login: Login | None, transport: Transport, clock: Callable[[], float]) -> None:
         super().__init__(url)
-        check_registry(url)
+        check_address(url, "registry")
         self._transport = transport
         self.auth = Authorizer(url, login, transport, clock)
         self._lists: dict[str, tuple[str, list[object]]] = {}

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitops_canary.adapters.guards import check_address, check_way
 from gitops_canary.adapters.registry.addresses import Place, mirrors_of, place_of, split_name
 from gitops_canary.adapters.registry.challenges import Challenge, read_challenge
 from gitops_canary.adapters.registry.credentials import Login, login_from, read_config, secret_config
-from gitops_canary.adapters.registry.guards import check_registry, check_way
 from gitops_canary.domain.errors import GitopsCanaryError, UserError
 
 NAMES = {
@@ -176,4 +176,4 @@ def test_a_token_service_outside_may_be_asked(url: str) -> None:
 
 def test_a_metadata_service_is_no_registry() -> None:
     with pytest.raises(UserError, match="metadata"):
-        check_registry("http://169.254.169.254")
+        check_address("http://169.254.169.254", "registry")

@@ -1,4 +1,4 @@
-"""What the operator may be led to by a registry's answer: no metadata services, and nothing inside from a registry outside."""
+"""What the operator may be led to by others' words: no metadata services, and nothing inside from a registry outside."""
 
 import ipaddress
 import socket
@@ -24,11 +24,13 @@ def check_way(url: str, registry: str, what: str) -> None:
         raise UserError(f"cannot follow {what} of {home.netloc}: {_shown(url)} lies inside this network, the registry does not")
 
 
-def check_registry(url: str) -> None:
-    """UserError when the registry itself is a metadata service."""
-    host = urlsplit(url).hostname or ""
-    if any(_never(address) for address in _addresses(host)):
-        raise UserError(f"cannot ask registry {host}: it is a link-local or metadata address")
+def check_address(url: str, what: str) -> None:
+    """UserError when `url` (a registry's, a hook's) is no HTTP address or leads to a metadata service."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError(f"cannot ask {what} {_shown(url)}: it is no HTTP address")
+    if any(_never(address) for address in _addresses(parts.hostname)):
+        raise UserError(f"cannot ask {what} {parts.hostname}: it is a link-local or metadata address")
 
 
 def _addresses(host: str) -> list[Address]:

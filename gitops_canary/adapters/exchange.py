@@ -1,0 +1,136 @@
+"""One bounded HTTP exchange with a hook, a metrics server or a receiver of notices: time, size and no redirects; who asks is elsewhere."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+import orjson
+import urllib3
+from requests.utils import get_environ_proxies, select_proxy
+
+from gitops_canary.adapters.guards import check_address
+from gitops_canary.domain.errors import UserError
+
+CHUNK = 64 * 1024
+HOSTS = 64
+"""Hosts whose connections are kept open."""
+
+
+class NoAnswer(Exception):
+    """Nothing came, or not in time; the words name the host and never a path, query or login, which may be secret."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`body` is cut at the limit; `whole` says whether that was all."""
+
+    status: int
+    body: bytes
+    whole: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def words(self, most: int = 500) -> str:
+        """What it says, on one line and printable."""
+        text = self.body.decode(errors="replace")
+        line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+        return line if len(line) <= most else line[: most - 1] + "…"
+
+
+class Exchange:
+    """Thread-safe; keeps connections open. Proxies come from the environment, as in Go's default client."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[str, bool], urllib3.PoolManager] = {}
+
+    def post(self, url: str, payload: Mapping[str, object], timeout: float, *, limit: int = CHUNK, disable_tls: bool = False) -> Reply:
+        """POST JSON; the only header is the content type, as Flagger sends it."""
+        body = orjson.dumps(payload, default=str, option=orjson.OPT_NON_STR_KEYS)
+        return self.send("POST", url, {"Content-Type": "application/json"}, body, timeout, limit, disable_tls)
+
+    def get(self, url: str, timeout: float, limit: int) -> Reply:
+        return self.send("GET", url, {}, None, timeout, limit)
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float, limit: int, disable_tls: bool = False
+    ) -> Reply:
+        """NoAnswer when there is none within `timeout` seconds, connecting and reading together."""
+        try:
+            check_address(url, "address")
+            bare, login = _without_login(url)
+            until = time.monotonic() + timeout
+            answer = self._pool(bare, disable_tls).request(
+                method,
+                bare,
+                body=body,
+                headers={**headers, **login},
+                timeout=urllib3.Timeout(connect=timeout, read=timeout),
+                redirect=False,
+                retries=False,
+                preload_content=False,
+            )
+        except UserError as error:
+            raise NoAnswer(str(error)) from error
+        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+            raise NoAnswer(f"{host_of(url) or 'an address that is no URL'}: {_reason(error)}") from error
+        return _read(answer, url, until, timeout, limit)
+
+    def close(self) -> None:
+        with self._lock:
+            for pool in self._pools.values():
+                pool.clear()
+
+    def _pool(self, url: str, disable_tls: bool) -> urllib3.PoolManager:
+        proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None)) or ""
+        with self._lock:
+            if (proxy, disable_tls) not in self._pools:
+                options = {"num_pools": HOSTS, "maxsize": 8, "cert_reqs": "CERT_NONE" if disable_tls else "CERT_REQUIRED"}
+                self._pools[proxy, disable_tls] = (
+                    urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
+                )
+            return self._pools[proxy, disable_tls]
+
+
+def _read(answer: urllib3.BaseHTTPResponse, url: str, until: float, timeout: float, limit: int) -> Reply:
+    """Piece by piece: an answer that drips or never ends is left when its time or its size is up."""
+    held = bytearray()
+    try:
+        while piece := answer.read1(CHUNK):
+            held += piece
+            if len(held) > limit:
+                answer.close()
+                return Reply(answer.status, bytes(held[:limit]), False, answer.headers)
+            if time.monotonic() > until:
+                raise NoAnswer(f"{host_of(url) or 'an address that is no URL'}: no whole answer within {timeout:g}s")
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        answer.close()
+        raise NoAnswer(f"{host_of(url) or 'an address that is no URL'}: {_reason(error)}") from error
+    answer.release_conn()
+    return Reply(answer.status, bytes(held), True, answer.headers)
+
+
+def _without_login(url: str) -> tuple[str, dict[str, str]]:
+    """`http://user:password@host` as a bare URL and a header."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, {}
+    header = urllib3.make_headers(basic_auth=f"{unquote(parts.username)}:{unquote(parts.password or '')}")
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), dict(header)
+
+
+def host_of(url: str) -> str:
+    """Host and port for messages and bounds: never the path, which may hold a secret; "" when it is no URL."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname or "")
+    except ValueError:
+        return ""
+
+
+def _reason(error: Exception) -> str:
+    """urllib3's sentence without addresses of Python objects, and without the URL's path."""
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError | urllib3.exceptions.ConnectTimeoutError):
+        return "no answer in time"
+    return str(error).rpartition(": ")[2][:200] or type(error).__name__
