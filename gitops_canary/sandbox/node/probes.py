@@ -1,0 +1,82 @@
+"""Startup, readiness and liveness probes as a pod's spec asks for them: real HTTP, TCP connections, commands."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from gitops_canary.sandbox.kube import Doc
+from gitops_canary.sandbox.node.addresses import Place
+
+Execute = Callable[[Sequence[str], float], Awaitable[int]]
+"""Runs a command in the container, within seconds: its exit code."""
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Asks the container's probes. `eager`: until the first success a probe is repeated at this pace (seconds) rather than at its period,
+    so that nobody waits for the clock; None = exactly as the spec says."""
+
+    container: Doc
+    place: Place
+    execute: Execute
+    eager: float | None = 0.2
+
+    async def follow(self, name: str, tell: Callable[[bool], object]) -> None:
+        """Runs probe `name` for ever and tells each change of its verdict, by its thresholds; a probe that is absent holds at once."""
+        probe = self.container.get(name)
+        if not probe:
+            tell(True)
+            return
+        await asyncio.sleep(probe.get("initialDelaySeconds", 0))
+        period, verdict, streak, last = float(probe.get("periodSeconds", 10)), None, 0, None
+        while True:
+            outcome = await self.passes(probe)
+            streak = streak + 1 if outcome == last else 1
+            last = outcome
+            needed = probe.get("successThreshold", 1) if outcome else probe.get("failureThreshold", 3)
+            if outcome != verdict and streak >= needed:
+                verdict = outcome
+                tell(outcome)
+            eager = self.eager is not None and not verdict
+            await asyncio.sleep(min(period, self.eager or period) if eager and name != "livenessProbe" else period)
+
+    async def passes(self, probe: Doc) -> bool:
+        """One attempt."""
+        timeout = float(probe.get("timeoutSeconds", 1))
+        try:
+            async with asyncio.timeout(timeout):
+                if "httpGet" in probe:
+                    return await self._get(probe["httpGet"])
+                if "tcpSocket" in probe:
+                    return await self._connect(probe["tcpSocket"])
+                if "exec" in probe:
+                    return await self.execute(probe["exec"]["command"], timeout) == 0
+        except (TimeoutError, OSError, aiohttp.ClientError):
+            return False
+        return False
+
+    async def _get(self, given: Doc) -> bool:
+        scheme, host = str(given.get("scheme", "http")).lower(), given.get("host") or self.place.address
+        headers = {header["name"]: header["value"] for header in given.get("httpHeaders") or ()}
+        url = f"{scheme}://{host}:{self._port(given['port'])}{given.get('path', '/')}"
+        connector = aiohttp.TCPConnector(ssl=False)
+        async with (
+            aiohttp.ClientSession(connector=connector, trust_env=False) as session,
+            session.get(url, headers={"User-Agent": "kube-probe/sandbox", **headers}, allow_redirects=False) as answer,
+        ):
+            return 200 <= answer.status < 400
+
+    async def _connect(self, given: Doc) -> bool:
+        _, writer = await asyncio.open_connection(given.get("host") or self.place.address, self._port(given["port"]))
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+    def _port(self, wanted: int | str) -> int:
+        """A port's real number; names are looked up in the container's ports."""
+        declared = {port.get("name"): int(port["containerPort"]) for port in self.container.get("ports") or ()}
+        return self.place.port(int(wanted) if str(wanted).isdigit() else declared.get(str(wanted), 0))
