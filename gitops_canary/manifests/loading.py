@@ -48,11 +48,11 @@ class Document:
 
 
 def decode(data: bytes) -> str:
-    """Bytes of a manifest to text; line ends are kept. Unreadable for anything but UTF-8 (with or without a BOM) and for NUL bytes."""
+    """Bytes of a manifest to text without its BOM; line ends are kept. Unreadable for anything but UTF-8 and for NUL bytes."""
     if len(data) > MAX_BYTES:
         raise Unreadable(f"the file has {len(data)} bytes, more than {MAX_BYTES}", 1)
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable("the file is not UTF-8 text", data[: error.start].count(b"\n") + 1) from error
     if "\0" in text:

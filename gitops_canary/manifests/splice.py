@@ -1,6 +1,8 @@
 """Replaces the text of one scalar of a YAML file and nothing else, then reads the file again to prove it; what to write is the caller's."""
 
+import codecs
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from gitops_canary.domain.errors import UserError
 from gitops_canary.manifests.loading import Unreadable, compose, decode, documents, explicit_tag, plain, resolve
 
+BOM = codecs.BOM_UTF8
 Path = Sequence[str | int]
 
 
@@ -23,7 +26,7 @@ def set_scalar(data: bytes, document: int, path: Path, value: str, *, place: str
         _prove(text, changed, document, path, value, place)
     except (Unreadable, IndexError) as error:
         raise UserError(f"cannot edit {place}: {error}") from error
-    return changed.encode("utf-8")
+    return (BOM if data.startswith(BOM) else b"") + changed.encode("utf-8")
 
 
 def get_text(data: bytes, document: int, path: Path) -> str | None:
@@ -96,10 +99,20 @@ def _quoted(value: str, quote: str) -> str:
     return value
 
 
+_OTHERS = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+")
+"""Dates and base-sixty numbers: text for Kubernetes and Helm, something else for many YAML 1.1 readers."""
+
+
 def _needs_quotes(value: str) -> bool:
     """Image names, tags and digests never need them but for these."""
     return (
-        not value or value != value.strip() or value[0] in "!&*-?:|>@`\"'%#{}[]," or ": " in value or " #" in value or value.endswith(":")
+        not value
+        or bool(_OTHERS.fullmatch(value))
+        or value != value.strip()
+        or value[0] in "!&*-?:|>@`\"'%#{}[],"
+        or ": " in value
+        or " #" in value
+        or value.endswith(":")
     )
 
 
