@@ -75,7 +75,9 @@ class GitRepository:
         raise Conflict(f"cannot push to {self.branch} of {self.url}: others pushed first {self._options.attempts} times in a row")
 
     def contains(self, revision: str) -> bool:
-        return self._head is not None and self.mirror.contains(revision, self._head)
+        if self._head is None:  # not False: that would say the branch was rewritten
+            raise Unavailable(f"cannot tell what {self.branch} of {self.url} contains: it has not been read yet")
+        return self.mirror.contains(revision, self._head)
 
     def commits(self, since: str | None, until: str, limit: int = 200) -> Sequence[Commit]:
         return self.mirror.commits(since, until, limit)

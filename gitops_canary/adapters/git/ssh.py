@@ -1,5 +1,6 @@
 """One supervised ssh master a destination, so that a push costs no new connection; git's own ssh commands only join it."""
 
+import contextlib
 import hashlib
 import os
 import shlex
@@ -39,13 +40,27 @@ _STRICT = (
 def control_folder(state: Path) -> Path:
     """A private folder with a short name for the sockets: ssh fails on paths over about 90 characters, and whoever reaches a socket is let
     in. The name follows from the state folder, so that a master which outlived a killed operator is found and ended."""
-    name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]
-    folder = Path(tempfile.gettempdir()) / f"gitops-canary-{os.getuid()}-{name}"
+    folder = _control_path(state)
+    _make_private(folder)
+    return folder
+
+
+def _make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     seen = folder.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
         raise UserError(f"cannot use {folder} for ssh sockets: it is not a private folder of ours", hint="remove it, or set TMPDIR")
-    return folder
+
+
+def remove_control_folder(state: Path) -> None:
+    """Unless something is in it: another process's socket."""
+    with contextlib.suppress(OSError):
+        _control_path(state).rmdir()
+
+
+def _control_path(state: Path) -> Path:
+    name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]
+    return Path(tempfile.gettempdir()) / f"gitops-canary-{os.getuid()}-{name}"
 
 
 class SshMaster:
@@ -105,6 +120,7 @@ class SshMaster:
 
     def _start(self, timeout: float) -> str:
         argv = ["ssh", *self._options(), "-N", "-o", "ControlMaster=yes", *self._where()]
+        _make_private(self._socket.parent)
         with self._said.open("wb") as errors:
             try:
                 self._process = subprocess.Popen(
@@ -116,10 +132,13 @@ class SshMaster:
         pause = threading.Event()
         while not self._socket.exists():
             if self._process.poll() is not None:
-                return self._words() or f"ssh ended with status {self._process.returncode}"
-            if time.monotonic() > give_up:
+                words = self._words() or f"ssh ended with status {self._process.returncode}"
                 self._end()
-                return f"{self._words()}\nssh: connection timed out"
+                return words
+            if time.monotonic() > give_up:
+                words = f"{self._words()}\nssh: connection timed out"
+                self._end()
+                return words
             pause.wait(0.005)
         self._checked = time.monotonic()
         return ""
@@ -135,6 +154,7 @@ class SshMaster:
         elif self._socket.exists():
             self._control("exit")  # one that outlived a killed operator
         self._socket.unlink(missing_ok=True)
+        self._said.unlink(missing_ok=True)
 
 
 def _quoted(path: Path) -> str:

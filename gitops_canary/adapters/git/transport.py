@@ -13,8 +13,9 @@ from gitops_canary.adapters.git.deploy_key import DeployKey
 from gitops_canary.adapters.git.hosts import write_known_hosts
 from gitops_canary.adapters.git.options import GitOptions
 from gitops_canary.adapters.git.redaction import register_secret
-from gitops_canary.adapters.git.ssh import SshMaster, control_folder
+from gitops_canary.adapters.git.ssh import SshMaster, control_folder, remove_control_folder
 from gitops_canary.adapters.git.urls import GitUrl, parse_url
+from gitops_canary.domain.errors import UserError
 
 
 class Transport:
@@ -22,11 +23,16 @@ class Transport:
 
     def __init__(self, options: GitOptions, key: DeployKey | None = None) -> None:
         self.options = options
-        self.commands = Commands(options.state, allow_file=options.allow_file_urls)
         self._folder = options.state / "ssh"
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._known_hosts = self._folder / "known_hosts"
-        write_known_hosts(self._known_hosts, options.known_hosts)
+        try:
+            self.commands = Commands(options.state, allow_file=options.allow_file_urls)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_known_hosts(self._known_hosts, options.known_hosts)
+        except OSError as error:
+            raise UserError(
+                f"cannot use the state folder {options.state}: {error.strerror}", hint="name a writable one with --state-dir"
+            ) from error
         self._masters: dict[tuple[str, int | None], SshMaster] = {}
         self._lock = threading.Lock()
         self.key: DeployKey | None = None
@@ -55,6 +61,7 @@ class Transport:
             masters, self._masters = list(self._masters.values()), {}
         for master in masters:
             master.stop()
+        remove_control_folder(self.options.state)
 
     def drop(self, url: GitUrl) -> None:
         """End the connection to this URL's host: it may hang."""

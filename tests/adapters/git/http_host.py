@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,11 @@ class User:
 class HttpGit:
     """Serves every repository of a folder; `redirect_to` sends clients elsewhere, `status` answers everything with it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: tuple[Path, Path] | None = None) -> None:
         self.folder, self.users = folder, dict[str, User]()
+        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if authority else None
+        if self._tls and authority:
+            self._tls.load_cert_chain(*authority)
         self.redirect_to, self.status, self.asked = "", 0, list[str]()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -29,7 +33,7 @@ class HttpGit:
         self.users[name] = User(password, write)
 
     def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{name}.git"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/{name}.git"
 
     def start(self) -> None:
         self._thread.start()
@@ -46,7 +50,7 @@ class HttpGit:
         app.router.add_route("*", "/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
         self.port = self._runner.addresses[0][1]
 
     async def _serve(self, request: web.Request) -> web.Response:

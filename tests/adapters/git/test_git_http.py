@@ -198,3 +198,46 @@ REDACTED = {
 @pytest.mark.parametrize(("text", "shown"), REDACTED.values(), ids=REDACTED.keys())
 def test_i7_redaction(text: str, shown: str) -> None:
     assert redact(text) == shown
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    names = ["-subj", "/CN=git", "-addext", "subjectAltName=IP:127.0.0.1"]
+    argv = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        *names,
+        "-keyout",
+        folder / "key",
+        "-out",
+        folder / "ca",
+    ]
+    subprocess.run(argv, check=True, capture_output=True)
+    return folder / "ca", folder / "key"
+
+
+def test_a_private_ca_is_trusted_only_when_it_is_given(authority: tuple[Path, Path], tmp_path: Path) -> None:
+    BareRepository.create(tmp_path / "cluster.git", {"a": b"1"})
+    server = HttpGit(tmp_path, authority)
+    server.add_user("robot", PASSWORD, write=True)
+    server.start()
+    common = {"username": "robot", "password": PASSWORD}
+    trusting = GitRepository(
+        server.url("cluster"), "main", Transport(GitOptions(state=tmp_path / "s", ca_file=str(authority[0]), **common))
+    )
+    trusting.fetch()
+    trusting.check_access()
+    doubting = GitRepository(server.url("cluster"), "main", Transport(GitOptions(state=tmp_path / "t", **common)))
+    with pytest.raises(UserError, match="its TLS certificate is not trusted"):
+        doubting.fetch()
+    for client in (trusting, doubting):
+        client.close()
+    server.stop()

@@ -167,6 +167,12 @@ def test_further_known_hosts_are_added_and_nonsense_is_refused() -> None:
         known_hosts(f"{line}\ngit.example.com\n")
 
 
+def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot use the state folder .*: Not a directory"):
+        Transport(GitOptions(state=tmp_path / "file"))
+
+
 def test_the_control_folder_is_short_and_private(tmp_path: Path) -> None:
     folder = control_folder(tmp_path / ("long" * 40))
     assert len(str(folder)) < 70

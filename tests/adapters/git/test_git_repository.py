@@ -45,6 +45,8 @@ def test_the_head_is_unknown_before_the_first_fetch_and_moves_with_the_remote(ho
     served = host.create(FILES)
     repository = host.repository()
     assert repository.head() is None
+    with pytest.raises(Unavailable, match="has not been read yet"):
+        repository.contains(served.head())
     repository.fetch()
     person = served.commit({"a": b"1"}, "a person's")
     assert repository.head() != person

@@ -152,7 +152,7 @@ def test_a_master_that_outlived_its_operator_is_ended_by_the_next(ssh_host: Host
     Mirror(ssh_host.url(), second).fetch("main")
     assert orphan.wait(5) is not None
     second.close()
-    assert list(control_folder(options.state).glob("[0-9a-f]*[0-9a-f]")) == []
+    assert list(control_folder(options.state).iterdir()) == []
 
 
 def test_a_new_key_ends_the_old_keys_connection(ssh_host: Host) -> None:

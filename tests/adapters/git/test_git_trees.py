@@ -280,6 +280,17 @@ def test_b72_names_and_messages_cannot_forge_a_commit(served: BareRepository, tm
     repository.close()
 
 
+def test_tidying_up_keeps_everything_that_is_read(served: BareRepository, repository: GitRepository) -> None:
+    repository.fetch()
+    made = [repository.change(set_a(b"%d\n" % number)) for number in range(5)]
+    repository.mirror.tidy()  # the last commits are on no ref of the mirror yet
+    assert [repository.tree(revision).read("a.yaml") for revision in made] == [b"%d\n" % number for number in range(5)]
+    repository.fetch()
+    repository.mirror.tidy()
+    assert repository.tree(made[0]).read("a.yaml") == b"0\n"
+    assert repository.change(set_a(b"x\n")) == served.head()
+
+
 def test_a_commit_without_message_is_refused(repository: GitRepository) -> None:
     repository.fetch()
     with pytest.raises(UserError, match="without a message"):
