@@ -1,6 +1,5 @@
 """The servers that judge us: a real control plane, the sandbox's API server, and what is left out where there is no real one."""
 
-import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,11 @@ REQUIRED = "GITOPS_CANARY_REQUIRE_CONTROL_PLANE"
 """Set to 1 in CI: there a missing control plane fails the tests that need it, so that nothing is left out silently."""
 
 left_out = pytest.StashKey[tuple[int, str]]()
+took_part = pytest.StashKey[dict[str, str]]()
 
 
 SERVERS = ("sandbox", "real")
+SANDBOX = Path(__file__).parents[1] / "gitops_canary/sandbox/apiserver/server.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,11 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that asks for `kubeconfig` runs on the sandbox and on the real control plane, or on the one that was given."""
     if "kubeconfig" in metafunc.fixturenames:
         given = metafunc.config.getoption("--kubeconfig")
-        names = (
-            [given]
-            if given
-            else [name for name in SERVERS if name != "sandbox" or importlib.util.find_spec("gitops_canary.sandbox.apiserver")]
-        )
+        names = [given] if given else [name for name in SERVERS if name == "real" or SANDBOX.is_file()]
         marks = {"real": [pytest.mark.control_plane]}
         params = [pytest.param(name, id=name if name in SERVERS else "given", marks=marks.get(name, [])) for name in names]
         metafunc.parametrize("kubeconfig", params, indirect=True, scope="session")
@@ -58,15 +55,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if took_part in config.stash:
+        servers = ", ".join(f"{name} {version}" for name, version in config.stash[took_part].items())
+        terminalreporter.write_line(f"real servers that took part: {servers}")
     if left_out in config.stash:
         count, reason = config.stash[left_out]
         terminalreporter.write_line(f"{count} tests on a real control plane were left out: {reason}", yellow=True)
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
+def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     """One plane for the whole session: tests use namespaces and cluster-scoped names of their own."""
     with ControlPlane() as plane:
+        request.config.stash[took_part] = plane.versions()
         yield plane
 
 

@@ -12,6 +12,7 @@ import pytest
 import urllib3
 
 from gitops_canary.domain.errors import Unavailable
+from gitops_canary.sandbox.control_plane import binaries
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
 
 pytestmark = pytest.mark.control_plane
@@ -29,7 +30,9 @@ def namespace(plane: ControlPlane, name: str) -> None:
 
 
 def test_the_server_says_its_pinned_version(control_plane: ControlPlane) -> None:
-    assert control_plane.request("GET", "/version")["gitVersion"] == "v1.36.3"
+    assert control_plane.request("GET", "/version")["gitVersion"] == binaries.KUBERNETES
+    versions = {"etcd": binaries.ETCD.removeprefix("v")} | dict.fromkeys(("kube-apiserver", "kube-controller-manager"), binaries.KUBERNETES)
+    assert control_plane.versions() == versions
 
 
 def test_the_controllers_make_a_namespaces_service_account(control_plane: ControlPlane) -> None:

@@ -78,6 +78,12 @@ class ControlPlane:
     def ca_file(self) -> Path:
         return self._keys.ca
 
+    def versions(self) -> dict[str, str]:
+        """What the servers say of themselves, for a report of what took part."""
+        programs = {"etcd": self._programs.etcd, "kube-apiserver": self._programs.apiserver}
+        programs["kube-controller-manager"] = self._programs.controller_manager
+        return {name: _version(program) for name, program in programs.items()}
+
     def start(self) -> None:
         """Returns when the API answers and the controllers work; Unavailable quotes the log of whoever did not."""
         for attempt in range(1, ATTEMPTS + 1):
@@ -199,6 +205,12 @@ class ControlPlane:
             if time.monotonic() > deadline:
                 raise Unavailable(f"cannot read the audit log {self.folder / 'audit.log'}: a request of our own does not show")
             time.sleep(POLL_SECONDS)
+
+
+def _version(program: Path) -> str:
+    """`etcd Version: 3.6.16` and `Kubernetes v1.36.3`: the last word of the first line."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=READY_SECONDS).stdout
+    return said.split("\n", 1)[0].rpartition(" ")[2]
 
 
 def _free_ports(count: int) -> list[int]:

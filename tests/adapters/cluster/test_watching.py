@@ -39,15 +39,15 @@ def proxy(kubeconfig: Path) -> Iterator[Proxy]:
 
 
 @pytest.mark.control_plane
-def test_an_idle_cluster_asks_nothing_but_to_watch(control_plane: ControlPlane, namespace: str) -> None:
-    made = deployment(namespace)
+def test_an_idle_cluster_asks_nothing_but_to_watch(control_plane: ControlPlane, real_namespace: str) -> None:
+    made = deployment(real_namespace)
     with watching(connect(control_plane.kubeconfig("mesh")), DEPLOYMENT, CONFIG_MAP) as (cluster, changes):
         cluster.apply(made)
         changes.until(lambda: cluster.get(ref(made)) is not None)
         mark = control_plane.audit_mark()
         for _ in range(50):
             cluster.get(ref(made))
-            cluster.list(*DEPLOYMENT, namespace)
+            cluster.list(*DEPLOYMENT, real_namespace)
             cluster.serves(*DEPLOYMENT)
             cluster.apply(made)
             cluster.patch(ref(made), {"metadata": {"labels": {"app": "web"}}})
@@ -56,8 +56,8 @@ def test_an_idle_cluster_asks_nothing_but_to_watch(control_plane: ControlPlane, 
 
 
 @pytest.mark.control_plane
-def test_after_a_restart_an_apply_that_stands_is_not_sent_again(control_plane: ControlPlane, namespace: str) -> None:
-    made = deployment(namespace, replicas=3)
+def test_after_a_restart_an_apply_that_stands_is_not_sent_again(control_plane: ControlPlane, real_namespace: str) -> None:
+    made = deployment(real_namespace, replicas=3)
     with watching(connect(control_plane.kubeconfig("mesh")), DEPLOYMENT) as (cluster, _):
         cluster.apply(made)
     with watching(connect(control_plane.kubeconfig("mesh")), DEPLOYMENT) as (cluster, _):
@@ -70,8 +70,8 @@ def test_after_a_restart_an_apply_that_stands_is_not_sent_again(control_plane: C
 
 
 @pytest.mark.control_plane
-def test_a_value_that_the_server_writes_in_another_form_is_sent_once(control_plane: ControlPlane, namespace: str) -> None:
-    made = deployment(namespace)
+def test_a_value_that_the_server_writes_in_another_form_is_sent_once(control_plane: ControlPlane, real_namespace: str) -> None:
+    made = deployment(real_namespace)
     made["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1000m"}}
     with watching(connect(control_plane.kubeconfig("mesh")), DEPLOYMENT) as (cluster, changes):
         cluster.apply(made)
@@ -80,8 +80,8 @@ def test_a_value_that_the_server_writes_in_another_form_is_sent_once(control_pla
         assert control_plane.audit(mark, user="mesh") == []
         control_plane.request(
             "PATCH",
-            f"/apis/apps/v1/namespaces/{namespace}/deployments/web?fieldManager=human&force=true",
-            deployment(namespace, image="other:1"),
+            f"/apis/apps/v1/namespaces/{real_namespace}/deployments/web?fieldManager=human&force=true",
+            deployment(real_namespace, image="other:1"),
         )
         changes.until(lambda: "other:1" in str(cluster.get(ref(made))))
         cluster.apply(made)
@@ -89,16 +89,16 @@ def test_a_value_that_the_server_writes_in_another_form_is_sent_once(control_pla
 
 
 @pytest.mark.control_plane
-def test_an_applied_config_is_known_to_stand_though_its_data_is_not_watched(control_plane: ControlPlane, namespace: str) -> None:
+def test_an_applied_config_is_known_to_stand_though_its_data_is_not_watched(control_plane: ControlPlane, real_namespace: str) -> None:
     with watching(connect(control_plane.kubeconfig("mesh")), CONFIG_MAP) as (cluster, changes):
-        cluster.apply(config_map(namespace, a="1"))
+        cluster.apply(config_map(real_namespace, a="1"))
         mark = control_plane.audit_mark()
-        cluster.apply(config_map(namespace, a="1"))
+        cluster.apply(config_map(real_namespace, a="1"))
         assert control_plane.audit(mark, user="mesh") == []
-        path = f"/api/v1/namespaces/{namespace}/configmaps/settings?fieldManager=human&force=true"
-        version = control_plane.request("PATCH", path, config_map(namespace, a="2"))["metadata"]["resourceVersion"]
-        changes.until(lambda: version in str(cluster.get(ref(config_map(namespace)))))
-        assert cluster.apply(config_map(namespace, a="1"))["data"] == {"a": "1"}
+        path = f"/api/v1/namespaces/{real_namespace}/configmaps/settings?fieldManager=human&force=true"
+        version = control_plane.request("PATCH", path, config_map(real_namespace, a="2"))["metadata"]["resourceVersion"]
+        changes.until(lambda: version in str(cluster.get(ref(config_map(real_namespace)))))
+        assert cluster.apply(config_map(real_namespace, a="1"))["data"] == {"a": "1"}
 
 
 @pytest.mark.control_plane
