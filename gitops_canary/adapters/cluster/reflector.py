@@ -32,7 +32,8 @@ LIST_END = "k8s.io/initial-events-end"
 
 
 class Reflector:
-    """`store` is complete once `synced` is set; during an outage it goes on holding what was last known."""
+    """`store` is complete once `synced` is set; during an outage it goes on holding what was last known. `settled` is set then too, or
+    when there is nothing to wait for: a cluster-scoped kind is not watched by an installation for one namespace."""
 
     def __init__(
         self, connection: Connection, discovery: Discovery, log: Log, changed: Changed, *, api_version: str, kind: str, namespace: str
@@ -42,6 +43,7 @@ class Reflector:
         self._metadata_only = (api_version, kind) in METADATA_ONLY
         self.store = Store(api_version, kind, projection_of(api_version, kind), metadata_only=self._metadata_only)
         self.synced = threading.Event()
+        self.settled = threading.Event()
         self._version = ""
         self._streams_lists = True
         self._failures = 0
@@ -90,6 +92,9 @@ class Reflector:
         kind = self._discovery.find(self._api_version, self._kind)
         if kind is None:
             self._wait(UNKNOWN_DELAY)
+        elif self._namespace and not kind.namespaced:
+            self._stopping.set()
+            self.settled.set()
         elif not self._version and not self._streams_lists:
             self._list(kind)
         elif not self._version:
@@ -166,6 +171,7 @@ class Reflector:
         self._version = version
         self._failures, self._said = 0, ""
         self.synced.set()
+        self.settled.set()
 
     def _tell(self, name: Name | None) -> None:
         if name is not None:

@@ -1,6 +1,7 @@
 """Events of our own: one sentence about one object under a name made of both, so that a replay adds none; pure."""
 
 import hashlib
+import re
 from datetime import datetime
 
 from gitops_canary.domain.resources import Doc
@@ -37,8 +38,9 @@ def event(about: Doc, sentence: Sentence, key: str, now: datetime) -> Doc:
 def _name(about: Doc, key: str) -> str:
     meta = about["metadata"]
     told = "\0".join((str(about["kind"]), str(meta.get("uid") or meta["name"]), key))
-    # Names of 253 characters are the limit; the digest alone tells apart.
-    return f"{str(meta['name'])[:200]}.{hashlib.sha256(told.encode()).hexdigest()[:20]}"
+    # An Event's name is a DNS subdomain of at most 253 characters, RBAC's objects have freer ones; the digest alone tells apart.
+    readable = re.sub(r"[^a-z0-9.-]", "-", str(meta["name"]).lower())[:200].strip(".-")
+    return f"{readable}.{hashlib.sha256(told.encode()).hexdigest()[:20]}"
 
 
 def _reference(about: Doc) -> dict[str, str]:

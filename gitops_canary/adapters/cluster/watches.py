@@ -51,8 +51,8 @@ class Watches:
         """Waits for every first list; returns what is still missing (kinds the server does not know, or may not show us)."""
         deadline = time.monotonic() + seconds
         for reflector in list(self._reflectors.values()):
-            reflector.synced.wait(max(0.0, deadline - time.monotonic()))
-        return [f"{kind} ({api_version})" for (api_version, kind), one in self._reflectors.items() if not one.synced.is_set()]
+            reflector.settled.wait(max(0.0, deadline - time.monotonic()))
+        return [f"{kind} ({api_version})" for (api_version, kind), one in self._reflectors.items() if not one.settled.is_set()]
 
     def retry_unknown(self) -> None:
         """A definition was applied: ask for the kinds that could not be watched so far at once."""

@@ -7,10 +7,12 @@ import pytest
 
 from gitops_canary.adapters.cluster.connection import Connection, Limits
 from gitops_canary.domain.errors import Unavailable
+from gitops_canary.domain.resources import Ref
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
 from tests.adapters.cluster.support import (
     CONFIG_MAP,
     DEPLOYMENT,
+    NAMESPACE,
     Proxy,
     Said,
     config_map,
@@ -193,7 +195,8 @@ def connect_again(connection: Connection) -> Connection:
 
 
 def test_a_namespaced_cluster_watches_and_reads_only_its_own(connection: Connection, namespace: str) -> None:
-    with watching(connection, CONFIG_MAP, namespace=namespace) as (cluster, changes):
+    with watching(connection, CONFIG_MAP, NAMESPACE, namespace=namespace) as (cluster, changes):
+        assert cluster.get(Ref("v1", "Namespace", "", namespace)) is not None
         made = config_map(namespace)
         cluster.apply(made)
         changes.until(lambda: cluster.get(ref(made)) is not None)
