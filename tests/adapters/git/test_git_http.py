@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitops_canary.adapters.git import GitOptions, GitRepository, Transport, redact
+from gitops_canary.adapters.git.redaction import register_secret
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable, UserError
 from gitops_canary.ports import Change
 from gitops_canary.sandbox.gitd import BareRepository
@@ -175,6 +176,13 @@ def test_a_server_that_never_answers_is_left_in_time(server: HttpGit, tmp_path: 
         with pytest.raises(Unavailable, match="cannot be reached"):
             repository.fetch()
         repository.close()
+
+
+def test_i7_a_registered_secret_is_hidden_in_any_text_and_as_base64() -> None:
+    register_secret("correct horse")
+    assert redact("said 'correct horse' and Y29ycmVjdCBob3JzZQ==") == "said '***' and ***"
+    register_secret("a")  # too short to be hidden: it would eat words
+    assert redact("a cat") == "a cat"
 
 
 REDACTED = {

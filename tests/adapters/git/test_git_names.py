@@ -169,7 +169,7 @@ def test_further_known_hosts_are_added_and_nonsense_is_refused() -> None:
 
 def test_a_state_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot use the state folder .*: Not a directory"):
+    with pytest.raises(UserError, match=r"cannot use the state folder .*: Not a directory"):
         Transport(GitOptions(state=tmp_path / "file"))
 
 

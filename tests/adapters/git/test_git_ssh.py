@@ -24,7 +24,8 @@ WAITS = """
 if mkdir "$GIT_DIR/first" 2>/dev/null; then
   touch "$GIT_DIR/reached"
   n=0
-  while ! test -e "$GIT_DIR/go"; do n=$((n+1)); test $n -gt 1000 && exit 1; sleep 0.02; done
+  while ! test -e "$GIT_DIR/go"; do n=$((n+1)); test $n -gt 1000 && break; sleep 0.02; done
+  touch "$GIT_DIR/ended"
 fi
 exit 0
 """
@@ -211,6 +212,7 @@ def test_g3_a_push_without_reply_is_ended_in_time_and_repeated(ssh_host: Host) -
     repository.fetch()
     served.hook("pre-receive", WAITS)
     made = repository.change(set_tag("2"))
+    assert not (served.path / "ended").exists(), "we waited for the server although the time was up"
     (served.path / "go").touch()
     assert served.head() == made
     assert len(served.log()) == 2
