@@ -61,6 +61,7 @@ class LeaseLeadership:
         self._label_is_right = self._try_label(LeaderLabel.take_off)
         self._standing = Standing()
         self._said = ""
+        self._due = 0.0
 
     @property
     def term(self) -> tuple[str, int]:
@@ -69,8 +70,11 @@ class LeaseLeadership:
         return (record.holder, record.transitions) if record is not None else ("", 0)
 
     def step(self, now: Moment) -> float:
-        """Renews or asks for the Lease, once; returns when to be called again. Never raises: an unreachable server is only said."""
+        """Renews or asks for the Lease when that is due; returns when it will be. Never raises: an unreachable server is only said."""
         self._set(lease.expired(self._standing, now.mono, self._timing))
+        if now.mono < self._due:
+            return self._due
+        self._due = now.mono + self._timing.retry
         if not self._standing.ended:
             try:
                 self._renew(now) if self._standing.renewed is not None else self._ask(now)
@@ -80,7 +84,7 @@ class LeaseLeadership:
             self._set(lease.expired(self._standing, self._clock.now().mono, self._timing))
         if self._standing.renewed is not None and not self._standing.ended and not self._label_is_right:
             self._label_is_right = self._try_label(LeaderLabel.put_on)
-        return now.mono + self._timing.retry
+        return self._due
 
     def leads(self, now: Moment) -> bool:
         return lease.leads(self._standing, now.mono, self._timing)

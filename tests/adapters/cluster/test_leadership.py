@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from gitops_canary.adapters.cluster.connection import Connection
-from gitops_canary.adapters.cluster.leadership import LEADER_LABEL, PATIENCE, LeaseLeadership
+from gitops_canary.adapters.cluster.leadership import LEADER_LABEL, LeaseLeadership
 from gitops_canary.adapters.log import make_log
 from gitops_canary.domain.errors import NotLeader
 from gitops_canary.domain.resources import Ref
 from gitops_canary.ports import Moment
+from gitops_canary.sandbox.control_plane.plane import ControlPlane
 from tests.adapters.cluster.support import CONFIG_MAP, Proxy, config_map, connect, ref, server_of, through, watching
 
 LEASE = "gitops-canary"
@@ -159,13 +160,27 @@ def test_o3_a_connection_that_died_in_silence_costs_one_renewal_not_the_lease(
     first.step()
     clock.mono += 5
     assert proxy.freeze() == 1
-    # The request hangs for PATIENCE seconds of real time: what the operator's loop then has left is tested by the set clock.
+    # The request hangs for three seconds of real time; the set clock shows what the operator's loop then has left.
     first.step()
-    clock.mono += PATIENCE
+    clock.mono += 5
     assert first.step()
     clock.mono += 14
     first.leadership.guard()
     proxy.close()
+
+
+@pytest.mark.control_plane
+def test_o3_being_stepped_often_costs_no_more_than_one_request_each_retry(
+    control_plane: ControlPlane, real_namespace: str, clock: SetClock
+) -> None:
+    leader = Contender(connect(control_plane.kubeconfig("mesh")), clock, real_namespace, "a")
+    leader.step()
+    mark = control_plane.audit_mark()
+    for _ in range(60):
+        clock.mono += 1
+        leader.step()
+    asked = [(one.verb, one.resource) for one in control_plane.audit(mark, user="mesh")]
+    assert asked == [("update", "leases")] * 12
 
 
 def test_o4_only_the_leaders_pod_has_the_label(connection: Connection, namespace: str, clock: SetClock) -> None:
