@@ -122,18 +122,19 @@ class _Child:
         return await asyncio.shield(self._ended)
 
     async def stop(self, grace: float) -> None:
-        self._signal(signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()  # only the first process is asked, as in a container
         try:
             await asyncio.wait_for(asyncio.shield(self._ended), grace)
         except TimeoutError:
-            self._signal(signal.SIGKILL)
+            self._kill_session()
             await self._ended
 
     async def _attend(self) -> int:
         """Logs until the end; what the program left running in its session ends with it."""
         reading = asyncio.create_task(self._read())
         code = await self._process.wait()
-        self._signal(signal.SIGKILL)
+        self._kill_session()
         self._guardian.drop(self._process.pid)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(reading, 1.0)
@@ -149,6 +150,6 @@ class _Child:
         if rest:
             self._log.write(rest)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _kill_session(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self._process.pid, signal.SIGKILL)

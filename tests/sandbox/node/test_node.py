@@ -1,0 +1,317 @@
+"""The node on a real control plane, with a registry, the mesh and stock kubectl: what users see is what kubelets do."""
+
+import base64
+import json
+import shutil
+import subprocess
+import urllib.parse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import urllib3
+
+from gitops_canary.sandbox.control_plane.plane import ControlPlane
+from gitops_canary.sandbox.mesh.mesh import Mesh
+from gitops_canary.sandbox.node.containers import Pace
+from gitops_canary.sandbox.node.images import RegistryImages
+from gitops_canary.sandbox.node.node import Node
+from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target
+from gitops_canary.sandbox.registryd.server import RegistryServer
+
+pytestmark = pytest.mark.control_plane
+NAMESPACE = "node-test"
+Doc = dict[str, Any]
+
+
+@dataclass
+class World:
+    plane: ControlPlane
+    mesh: Mesh
+    node: Node
+    kubeconfig: str
+
+    def kubectl(self, *arguments: str, input: str | bytes | None = None, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        command = [str(self.plane.kubectl or shutil.which("kubectl")), "--kubeconfig", self.kubeconfig, "-n", NAMESPACE, *arguments]
+        sent = input.encode() if isinstance(input, str) else input
+        ran = subprocess.run(command, input=sent, capture_output=True, timeout=60, check=False)
+        assert not check or ran.returncode == 0, ran.stderr.decode()
+        return ran
+
+    def apply(self, doc: Doc) -> None:
+        self.kubectl("apply", "-f", "-", input=json.dumps(doc))
+
+    def pod(self, name: str) -> Doc:
+        found: Doc = json.loads(self.kubectl("get", "pod", name, "-o", "json").stdout)
+        return found
+
+    def wait(self, what: str, condition: str) -> None:
+        self.kubectl("wait", what, f"--for={condition}", "--timeout=30s")
+
+    def run(self, name: str, *command: str, restart: str = "Never", **more: Any) -> None:
+        """A pod of the chart-test image."""
+        container = {"name": "main", "image": "curlimages/curl:8.10.1", "command": list(command), **more.pop("container", {})}
+        self.apply(pod(name, {"restartPolicy": restart, "containers": [container], **more}))
+
+
+def pod(name: str, spec: Doc, **metadata: Any) -> Doc:
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE, **metadata}, "spec": spec}
+
+
+def podinfo(tag: str, **more: Any) -> Doc:
+    probe = {"httpGet": {"path": "/readyz", "port": "http"}}
+    ports = [{"name": "http", "containerPort": 9898}]
+    return {"name": "podinfo", "image": f"stefanprodan/podinfo:{tag}", "ports": ports, "readinessProbe": probe, **more}
+
+
+def deployment(name: str, tag: str, replicas: int) -> Doc:
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [podinfo(tag, command=["./podinfo", "--port=9898"])]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture(scope="module")
+def world(control_plane: ControlPlane) -> Iterator[World]:
+    with RegistryServer() as registry:
+        for tag, behaviour in (("3.1.0", "good"), ("3.1.2", "crash"), ("3.1.3", "errors=lots")):
+            registry.push_image("stefanprodan/podinfo", tag, labels={PROGRAM: "podinfo", BEHAVIOUR: behaviour})
+        registry.push_image("curlimages/curl", "8.10.1", labels={PROGRAM: "chart-test"})
+        registry.push_image("library/nginx", "1", labels={})
+        mesh = Mesh(control_plane.kubeconfig("mesh"), data_plane="python")
+        mesh.start()
+        images = RegistryImages({"docker.io": Target(registry.url)})
+        pace = Pace(backoff=0.1, longest=0.5, eager=0.05)
+        node = Node(control_plane.kubeconfig("node"), images, proxy=mesh.proxy_for, name="node-test", pace=pace)
+        node.start()
+        node.wait_ready()
+        mesh.wait_ready()
+        made = World(control_plane, mesh, node, str(control_plane.kubeconfig("kubectl")))
+        made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        yield made
+        node.stop()
+        mesh.stop()
+
+
+def test_a_deployment_rolls_out_and_answers_by_its_services_name(world: World) -> None:
+    world.apply(deployment("frontend", "3.1.0", 2))
+    ports = [{"port": 9898, "targetPort": "http"}]
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "frontend"},
+        "spec": {"selector": {"app": "frontend"}, "ports": ports},
+    }
+    world.apply(service)
+    world.kubectl("rollout", "status", "deployment/frontend", "--timeout=30s")
+    with urllib3.ProxyManager(world.mesh.proxy, retries=urllib3.Retry(50, status_forcelist=[404, 503], backoff_factor=0.01)) as http:
+        hosts = {http.request("GET", f"http://frontend.{NAMESPACE}:9898/").json()["hostname"] for _ in range(4)}
+    names = world.kubectl("get", "pods", "-l", "app=frontend", "-o", "jsonpath={.items[*].metadata.name}").stdout.decode().split()
+    assert hosts == set(names)
+    assert world.kubectl("logs", "deployment/frontend").stdout.decode().count('"msg": "starting HTTP server"') == 1
+    world.kubectl("scale", "deployment/frontend", "--replicas=0")
+    world.wait("pod/" + names[0], "delete")
+
+
+WAITING = {
+    "no-image": ("stefanprodan/podinfo:9.9.9", "ImagePullBackOff", "cannot"),
+    "foreign-image": ("nginx:1", "ImagePullBackOff", "it has no label dev.gitops-canary.program"),
+    "crash": ("stefanprodan/podinfo:3.1.2", "CrashLoopBackOff", "restarting failed container=podinfo"),
+    "nonsense": ("stefanprodan/podinfo:3.1.3", "CrashLoopBackOff", "restarting failed"),
+}
+
+
+@pytest.mark.parametrize(("image", "reason", "sentence"), WAITING.values(), ids=WAITING)
+def test_a_pod_that_cannot_run_says_why(world: World, request: pytest.FixtureRequest, image: str, reason: str, sentence: str) -> None:
+    name = request.node.callspec.id
+    world.apply(pod(name, {"containers": [podinfo("x", image=image)]}))
+    world.wait(f"pod/{name}", "jsonpath={.status.containerStatuses[0].state.waiting.reason}=" + reason)
+    status = world.pod(name)["status"]["containerStatuses"][0]
+    assert sentence in status["state"].get("waiting", {"message": sentence})["message"]
+    assert not status["ready"]
+    world.kubectl("delete", "pod", name, "--now")
+
+
+def test_a_container_that_cannot_start_has_the_words_in_its_last_state(world: World) -> None:
+    world.apply(pod("odd", {"containers": [podinfo("3.1.3")]}))
+    world.wait("pod/odd", "jsonpath={.status.containerStatuses[0].lastState.terminated.reason}=StartError")
+    said = world.pod("odd")["status"]["containerStatuses"][0]["lastState"]["terminated"]["message"]
+    assert said.startswith("cannot run an image whose behaviour is 'errors=lots'")
+    world.kubectl("delete", "pod", "odd", "--now")
+
+
+SCRIPT = """
+set -eu
+echo "variables: $GREETING $FROM_MAP $PREFIX_key $MY_NAME $MY_NODE"
+test "$MY_IP" = "$POD_IP"
+cat "$1/run.txt"; cat "$2/password"
+curl -sS --fail "http://frontend:9898/healthz" || echo "no frontend"
+"""
+
+
+def test_a_chart_test_runs_with_its_configuration_and_ends(world: World) -> None:
+    world.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "tests"},
+            "data": {"run.sh": SCRIPT, "run.txt": "text\n", "key": "k"},
+        }
+    )
+    world.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tests"}, "stringData": {"password": "secret\n"}})
+    env = [
+        {"name": "GREETING", "value": "hello-$(POD_IP)"},
+        {"name": "FROM_MAP", "valueFrom": {"configMapKeyRef": {"name": "tests", "key": "key"}}},
+        {"name": "MY_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "MY_NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}},
+        {"name": "MY_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+    ]
+    mounts = [{"name": "tests", "mountPath": "/tests"}, {"name": "secrets", "mountPath": "/etc/secrets"}]
+    volumes = [{"name": "tests", "configMap": {"name": "tests"}}, {"name": "secrets", "secret": {"secretName": "tests"}}]
+    container = {"env": env, "envFrom": [{"prefix": "PREFIX_", "configMapRef": {"name": "tests"}}], "volumeMounts": mounts}
+    world.run("chart-test", "sh", "/tests/run.sh", "/tests", "/etc/secrets", container=container, volumes=volumes)
+    world.wait("pod/chart-test", "jsonpath={.status.phase}=Succeeded")
+    address = world.pod("chart-test")["status"]["podIP"]
+    first, *rest = world.kubectl("logs", "chart-test").stdout.decode().splitlines()
+    assert first == f"variables: hello-{address} k k chart-test node-test"
+    assert rest[:2] == ["text", "secret"]
+
+
+def test_a_failed_chart_test_keeps_its_exit_code(world: World) -> None:
+    world.run("failing", "sh", "-c", "echo bad >&2; exit 3")
+    world.wait("pod/failing", "jsonpath={.status.phase}=Failed")
+    ended = world.pod("failing")["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert (ended["exitCode"], ended["reason"]) == (3, "Error")
+    assert world.kubectl("logs", "failing").stdout == b"bad\n"
+
+
+def test_what_is_missing_is_waited_for_and_said(world: World) -> None:
+    world.run("patient", "sh", "-c", "cat /late/word", container={"volumeMounts": [{"name": "late", "mountPath": "/late"}]},
+              volumes=[{"name": "late", "configMap": {"name": "late"}}])  # fmt: skip
+    world.wait("pod/patient", "jsonpath={.status.containerStatuses[0].state.waiting.reason}=ContainerCreating")
+    world.kubectl("create", "configmap", "late", "--from-literal=word=come")
+    world.wait("pod/patient", "jsonpath={.status.phase}=Succeeded")
+
+
+def test_a_pod_speaks_to_the_api_as_its_own_service_account(world: World) -> None:
+    world.kubectl("create", "serviceaccount", "robot")
+    world.run("robot", "sh", "-c", 'cat "$KUBECONFIG"; exec cat $(dirname "$KUBECONFIG")/token', serviceAccountName="robot")
+    world.wait("pod/robot", "jsonpath={.status.phase}=Succeeded")
+    text = world.kubectl("logs", "robot").stdout.decode()
+    config, end = json.JSONDecoder().raw_decode(text)
+    assert config["clusters"][0]["cluster"]["server"] == world.plane.url
+    payload = text[end:].split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    assert claims["sub"] == f"system:serviceaccount:{NAMESPACE}:robot"
+
+
+@pytest.fixture(scope="module")
+def toolbox(world: World) -> str:
+    world.run(
+        "toolbox", "sh", "-c", "i=0; while [ $i -lt 3 ]; do echo line $i; i=$((i+1)); done; echo ready; exec sleep 600", restart="Always"
+    )
+    world.wait("pod/toolbox", "condition=Ready")
+    return "toolbox"
+
+
+def test_logs_follow_tail_and_are_stamped(world: World, toolbox: str) -> None:
+    assert world.kubectl("logs", toolbox, "--tail=2").stdout == b"line 2\nready\n"
+    stamped = world.kubectl("logs", toolbox, "--timestamps", "--tail=1").stdout.decode()
+    assert stamped.endswith("Z ready\n")
+    world.run("talker", "sh", "-c", "echo one; sleep 0.3; echo two")
+    world.wait("pod/talker", "jsonpath={.status.containerStatuses[0].containerID}")
+    followed = world.kubectl("logs", "-f", "--pod-running-timeout=20s", "talker", check=False).stdout
+    assert followed in (b"one\ntwo\n", b"")
+    assert world.kubectl("logs", "talker").stdout == b"one\ntwo\n"
+
+
+def test_exec_carries_output_exit_codes_input_and_big_answers(world: World, toolbox: str) -> None:
+    ran = world.kubectl("exec", toolbox, "--", "sh", "-c", "echo out; echo err >&2; exit 7", check=False)
+    assert (ran.returncode, ran.stdout) == (7, b"out\n")
+    assert ran.stderr.startswith(b"err\n")
+    assert world.kubectl("exec", "-i", toolbox, "--", "wc", "-c", input=b"x" * 200_000).stdout.split() == [b"200000"]
+    assert len(world.kubectl("exec", toolbox, "--", "head", "-c", "2000000", "/dev/zero").stdout) == 2_000_000
+    missing = world.kubectl("exec", toolbox, "--", "no-such-program", check=False)
+    assert b'exec: "no-such-program": No such file or directory' in missing.stderr
+    seen = world.kubectl("exec", toolbox, "--", "sh", "-c", "command -v curl && command -v watch && gitops-canary version").stdout
+    assert len(seen.splitlines()) >= 3
+
+
+def test_exec_with_a_terminal_is_a_terminal(world: World, toolbox: str) -> None:
+    kubectl = (
+        f"{world.plane.kubectl or 'kubectl'} --kubeconfig {world.kubeconfig} -n {NAMESPACE} exec -it {toolbox} -- sh -c 'tty; stty size'"
+    )
+    typed = ["script", "-qec", f"stty rows 33 cols 99; {kubectl}", "/dev/null"]
+    text = subprocess.run(typed, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False).stdout.decode()
+    assert "/dev/pts/" in text
+
+
+def test_a_pod_that_is_deleted_is_asked_first_and_then_gone(world: World) -> None:
+    world.run("polite", "sh", "-c", "trap 'echo bye; exit 0' TERM; echo here; while :; do sleep 0.05; done", restart="Always")
+    world.wait("pod/polite", "condition=Ready")
+    command = [str(world.plane.kubectl or "kubectl"), "--kubeconfig", world.kubeconfig, "-n", NAMESPACE, "logs", "-f", "polite"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as following:
+        assert following.stdout
+        assert following.stdout.readline() == b"here\n"
+        world.kubectl("delete", "pod", "polite", "--grace-period=20")
+        assert following.stdout.read() == b"bye\n"
+
+
+def test_a_dead_container_is_restarted_and_its_last_words_are_kept(world: World) -> None:
+    probe = {"exec": {"command": ["sh", "-c", "test ! -e sick"]}, "periodSeconds": 1, "failureThreshold": 1}
+    command = ("sh", "-c", "rm -f sick; echo run; exec sleep 600")
+    world.run("ill", *command, restart="Always", container={"livenessProbe": probe})
+    world.wait("pod/ill", "condition=Ready")
+    world.kubectl("exec", "ill", "--", "touch", "sick")
+    world.wait("pod/ill", "jsonpath={.status.containerStatuses[0].restartCount}=1")
+    world.wait("pod/ill", "condition=Ready")
+    assert world.kubectl("logs", "ill", "--previous").stdout == b"run\n"
+
+
+def test_readiness_is_what_the_probe_says(world: World) -> None:
+    probe = {"exec": {"command": ["sh", "-c", "test -e ok"]}, "periodSeconds": 1, "failureThreshold": 1}
+    world.run("shy", "sleep", "600", restart="Always", container={"readinessProbe": probe})
+    world.wait("pod/shy", "jsonpath={.status.containerStatuses[0].started}=true")
+    world.wait("pod/shy", "condition=Ready=False")
+    world.kubectl("exec", "shy", "--", "touch", "ok")
+    world.wait("pod/shy", "condition=Ready")
+    world.kubectl("exec", "shy", "--", "rm", "ok")
+    world.wait("pod/shy", "condition=Ready=False")
+
+
+def test_init_containers_come_first_and_one_after_the_other(world: World) -> None:
+    first = {"name": "first", "image": "curlimages/curl:8.10.1", "command": ["sh", "-c", "echo a > /shared/word"]}
+    mount = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+    # Paths inside a shell's text are moved, too: /shared stands for the volume wherever it is a path of its own.
+    world.run(
+        "staged",
+        "sh",
+        "-c",
+        "cat /shared/word",
+        container=mount,
+        initContainers=[{**first, **mount}],
+        volumes=[{"name": "shared", "emptyDir": {}}],
+    )
+    world.wait("pod/staged", "jsonpath={.status.phase}=Succeeded")
+    assert world.kubectl("logs", "staged", "-c", "main").stdout == b"a\n"
+
+
+REFUSED: dict[str, tuple[Callable[[str], str], int, str]] = {
+    "log parameter": (lambda pod: f"/containerLogs/{NAMESPACE}/{pod}/main?color=blue", 400, "log parameter 'color' is not supported"),
+    "unknown pod": (lambda pod: f"/containerLogs/{NAMESPACE}/nobody/main", 404, "is not on this node"),
+    "no websocket": (lambda pod: f"/exec/{NAMESPACE}/{pod}/main?command=ls", 400, "exec needs a WebSocket"),
+    "path": (lambda pod: "/runningpods/", 404, "Not Found"),
+}
+
+
+@pytest.mark.parametrize(("path", "status", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_the_kubelet_refuses_what_it_does_not_know(
+    world: World, toolbox: str, path: Callable[[str], str], status: int, sentence: str
+) -> None:
+    node = world.plane.request("GET", "/api/v1/nodes/node-test")["status"]
+    url = f"https://{node['addresses'][0]['address']}:{node['daemonEndpoints']['kubeletEndpoint']['Port']}"
+    assert urllib.parse.urlsplit(url).hostname != "127.0.0.1"
+    with urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False) as http, pytest.warns(urllib3.exceptions.InsecureRequestWarning):
+        answer = http.request("GET", url + path(toolbox))
+    assert answer.status == status
+    assert sentence in answer.data.decode()
