@@ -1,4 +1,4 @@
-"""The objects generated for a canary beside its routes: primary Deployment, Services, autoscaler, copies of configs; as they are applied."""
+"""The objects generated for a canary beside its routes, as they are applied: primary, Services, autoscaler, copies of configs."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -12,6 +12,8 @@ HASH = "sha256:"
 """What our hashes start with: a `lastAppliedSpec` without it is Flagger's (rule R12)."""
 SHOWN = frozenset({"failedChecks", "canaryWeight"})
 """Counters that are written although they are 0: `kubectl get canaries` has columns for them."""
+REFUSED = "Refused"
+"""The condition's reason while a Canary cannot be analysed as it is written."""
 MOST_PENDING = 8
 """Results that may wait for Git before no run is started any more (rule G1)."""
 
@@ -109,11 +111,12 @@ def status_patch(old: Mapping[str, Any], status: CanaryStatus, kind: str, now: d
     """The merge patch that makes the raw `old` say `status`; empty when it does already. Fields of others are left alone."""
     new = _raw(status)
     changed = _difference({key: old.get(key) for key in new if key in old}, new)
-    if not changed:
+    refused = any(one.get("reason") == REFUSED for one in old.get("conditions") or ()) and not status.says
+    if not changed and not refused:
         return {}
     if {"phase", "canaryWeight", "failedChecks", "lastAppliedSpec"} & changed.keys():
         changed["lastTransitionTime"] = stamp(now)
-    if old.get("phase") != status.phase and status.phase in MEANINGS:
+    if (refused or old.get("phase") != status.phase) and status.phase in MEANINGS:
         changed["conditions"] = [_condition(old, status.phase, kind, now)]
     return changed
 
