@@ -35,7 +35,9 @@ def is_dot_git(name: str) -> bool:
 
 def is_plain_name(name: str) -> bool:
     """Whether one path component may be listed and written."""
-    return bool(name) and name not in (".", "..") and "/" not in name and "\0" not in name and not is_dot_git(name)
+    if not name or name in (".", "..") or "/" in name or "\0" in name:
+        return False
+    return not is_dot_git(name) and not any("\ud800" <= char <= "\udfff" for char in name)  # half a character cannot be written
 
 
 def check_path(path: str) -> str:

@@ -1,7 +1,9 @@
 """Reading git objects through one long-lived `git cat-file --batch`, started again when it dies; parsing of trees."""
 
+import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -11,11 +13,11 @@ from git.cmd import Git
 from gitops_canary.adapters.git.commands import Commands, close_pipes, end_group
 from gitops_canary.domain.errors import UserError
 
-_CACHED_TREES = 20_000
+_CACHED_ENTRIES = 150_000  # about 40 MB
 _CHUNK = 1 << 20
 _MAX_TREE_BYTES = 64 * 2**20
-FILE_MODES = (b"100644", b"100755", b"100664")
-FOLDER_MODE = b"40000"
+FILE_MODES = ("100644", "100755", "100664")
+FOLDER_MODE = "40000"
 
 
 class Missing(Exception):
@@ -26,11 +28,11 @@ class Damaged(Missing):
     """git could not read an object that is there: the mirror must be made again."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a tree. `name` is raw; symlinks (120000) and submodules (160000) are entries too, shown to nobody."""
 
-    mode: bytes
+    mode: str
     name: bytes
     id: str
 
@@ -42,10 +44,9 @@ class Entry:
     def is_folder(self) -> bool:
         return self.mode == FOLDER_MODE
 
-    @property
-    def shown(self) -> str:
-        """The name as text; bytes that are no UTF-8 appear as `\\xff`, so that every log and JSON writer can take it."""
-        return self.name.decode("utf-8", "backslashreplace")
+
+Folder = Mapping[str, Entry]
+"""A tree by shown names, in git's order. Bytes that are no UTF-8 appear as `\\xff`, so that every log and JSON writer can take a name."""
 
 
 class Objects:
@@ -55,13 +56,14 @@ class Objects:
         self._commands, self._git_dir = commands, git_dir
         self._process: Git.AutoInterrupt | None = None
         self._lock = threading.Lock()
-        self._trees: OrderedDict[str, tuple[Entry, ...]] = OrderedDict()
+        self._trees: OrderedDict[str, Folder] = OrderedDict()
+        self._cached = 0
 
     def resolve(self, name: str) -> str:
         """The object id a name stands for (a ref, `REV^{commit}`). Missing when there is none."""
         return self._ask(name, 0)[0]
 
-    def tree(self, tree_id: str) -> tuple[Entry, ...]:
+    def tree(self, tree_id: str) -> Folder:
         """The entries of a tree object, cached: ids name contents for ever."""
         with self._lock:
             if tree_id in self._trees:
@@ -69,9 +71,11 @@ class Objects:
                 return self._trees[tree_id]
         entries = parse_tree(self._content(tree_id, "tree", _MAX_TREE_BYTES))
         with self._lock:
-            self._trees[tree_id] = entries
-            while len(self._trees) > _CACHED_TREES:
-                self._trees.popitem(last=False)
+            if tree_id not in self._trees:
+                self._trees[tree_id] = entries
+                self._cached += len(entries)
+            while self._cached > _CACHED_ENTRIES and len(self._trees) > 1:
+                self._cached -= len(self._trees.popitem(last=False)[1])
         return entries
 
     def root(self, revision: str) -> str:
@@ -96,6 +100,7 @@ class Objects:
         with self._lock:
             self._end()
             self._trees.clear()
+            self._cached = 0
 
     def _content(self, name: str, kind: str, limit: int) -> bytes:
         _, found, size, content = self._ask(name, limit)
@@ -163,14 +168,18 @@ def _drain(stream: IO[bytes], size: int) -> None:
         size -= got
 
 
-def parse_tree(content: bytes) -> tuple[Entry, ...]:
+def parse_tree(content: bytes) -> Folder:
     """`mode SP name NUL 20-byte-id`, repeated. Damaged when it is cut off."""
-    entries = []
+    entries: dict[str, Entry] = {}
     at = 0
     while at < len(content):
         space, nul = content.find(b" ", at), content.find(b"\0", at)
         if space < 0 or nul < space or nul + 21 > len(content):
             raise Damaged("a tree that is cut off")
-        entries.append(Entry(content[at:space], content[space + 1 : nul], content[nul + 1 : nul + 21].hex()))
+        name = content[space + 1 : nul]
+        shown = name.decode("utf-8", "backslashreplace")
+        while shown in entries:  # `\\xff` may be a real name too; no entry may be lost when the folder is written again
+            shown += "~"
+        entries[shown] = Entry(sys.intern(content[at:space].decode("ascii", "replace")), name, content[nul + 1 : nul + 21].hex())
         at = nul + 21
-    return tuple(entries)
+    return entries

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from gitops_canary.adapters.git.names import clean_prefix, is_plain_name
-from gitops_canary.adapters.git.objects import Entry, Objects
+from gitops_canary.adapters.git.objects import FOLDER_MODE, Entry, Objects
 from gitops_canary.domain.errors import UserError
 
 _MAX_DEPTH = 64
@@ -73,7 +73,7 @@ class GitTree:
             return None
         at = self.root()
         for depth, part in enumerate(parts):
-            found = next((entry for entry in self._home.objects.tree(at) if entry.shown == part), None)
+            found = self._home.objects.tree(at).get(part)
             if found is None or (depth < len(parts) - 1 and not found.is_folder):
                 return None
             if depth == len(parts) - 1:
@@ -82,7 +82,7 @@ class GitTree:
         return None
 
     def _list(self, folder: str) -> tuple[str, ...]:
-        found = self.entry(folder) if folder else Entry(b"40000", b"", self.root())
+        found = self.entry(folder) if folder else Entry(FOLDER_MODE, b"", self.root())
         if found is None:
             return ()
         if not found.is_folder:
@@ -99,8 +99,7 @@ def walk(objects: Objects, tree_id: str, above: str = "", depth: int = 0) -> Ite
     """Path and entry of every regular file below a tree; deeper than 64 folders is a UserError."""
     if depth > _MAX_DEPTH:
         raise UserError(f"cannot list {above[:120]!r}: folders are nested deeper than {_MAX_DEPTH}")
-    for entry in objects.tree(tree_id):
-        name = entry.shown
+    for name, entry in objects.tree(tree_id).items():
         if not is_plain_name(name):
             continue
         if entry.is_file:

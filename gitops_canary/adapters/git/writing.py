@@ -59,7 +59,7 @@ class Writer:
 
     def _folder(self, store: "_Store", tree_id: str | None, node: Node, above: str) -> str | None:
         """The id of the folder with these edits in it; None when nothing is left in it."""
-        entries = {entry.shown: entry for entry in (self._mirror.objects.tree(tree_id) if tree_id else ())}
+        entries = dict(self._mirror.objects.tree(tree_id)) if tree_id else {}
         for name, wanted in node.items():
             old = entries.pop(name, None)
             made = self._entry(store, old, name, wanted, above + name)
@@ -79,7 +79,7 @@ class Writer:
             return Entry(FOLDER_MODE, raw, below) if below else None
         if wanted is None:
             return None
-        return Entry(old.mode if old else b"100644", raw, store.put(b"blob", wanted))
+        return Entry(old.mode if old else "100644", raw, store.put(b"blob", wanted))
 
 
 class _Store:
@@ -137,7 +137,7 @@ def _nested(files: Mapping[str, bytes | None]) -> Node:
 def _tree_bytes(entries: Iterable[Entry]) -> bytes:
     # Git sorts folders as if their names ended in a slash.
     ordered = sorted(entries, key=lambda entry: entry.name + (b"/" if entry.is_folder else b""))
-    return b"".join(entry.mode + b" " + entry.name + b"\0" + bytes.fromhex(entry.id) for entry in ordered)
+    return b"".join(entry.mode.encode() + b" " + entry.name + b"\0" + bytes.fromhex(entry.id) for entry in ordered)
 
 
 def _clean(text: str) -> str:
