@@ -1,0 +1,57 @@
+"""What the releases lane holds in its hands: a release in one turn, what is remembered between turns, and whose a release is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gitops_canary.domain.errors import UserError
+from gitops_canary.domain.helmrelease import HelmReleaseSpec, parse_helmrelease
+from gitops_canary.domain.releases_status import Record
+from gitops_canary.domain.resources import Doc
+from gitops_canary.managers.release_charts import Fetched
+from gitops_canary.ports import Chart, HelmDone, HelmRevision, Moment
+
+
+@dataclass
+class Known:
+    """What the lane remembers of one release; a restart finds it again."""
+
+    history: tuple[HelmRevision, ...] | None = None
+    read_at: float = 0.0
+    fresh_for: float = 0.0
+    """Seconds after `read_at` (monotonic) in which Helm's storage need not be read again."""
+    fetched: Fetched = field(default_factory=Fetched)
+    done: HelmDone | None = None
+    situation: str = "not looked at yet"
+
+
+@dataclass
+class Case:
+    """One release in one turn. `doc` is replaced by what each write answers, so that the next one carries its version."""
+
+    doc: Doc
+    spec: HelmReleaseSpec
+    record: Record
+    known: Known
+    now: Moment
+    values: Mapping[str, object] = field(default_factory=dict)
+    inputs: str = ""
+
+    @property
+    def chart(self) -> Chart:
+        assert self.known.fetched.chart is not None
+        return self.known.fetched.chart
+
+
+def owners_of(found: Mapping[str, Sequence[Doc]]) -> dict[tuple[str, str], str]:
+    """Which HelmRelease a Helm release (namespace, name) belongs to: the oldest one that describes it."""
+    owners: dict[tuple[str, str], tuple[str, str]] = {}
+    for key, docs in found.items():
+        for doc in docs:
+            try:
+                spec = parse_helmrelease(doc)
+            except UserError:
+                continue  # said when its turn comes
+            age = (str(doc["metadata"].get("creationTimestamp", "")), key)
+            name = (spec.target_namespace, spec.release)
+            owners[name] = min(owners.get(name, age), age)
+    return {name: key for name, (_, key) in owners.items()}
