@@ -110,7 +110,7 @@ FAILURES = (
     _row(
         "branch",
         Kind.USER,
-        r"couldn't find remote ref",
+        r"couldn't find remote ref|not our ref|unadvertised object",
         "there is no {ref}",
         "push a first commit to it, or name another with --git-branch",
     ),

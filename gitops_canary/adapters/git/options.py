@@ -47,7 +47,7 @@ class GitOptions:
     """Further known_hosts lines (text); the big hosts' keys are built in."""
 
     username: str = ""
-    """For https; the user info in a URL wins."""
+    """For https to the cluster repository's host; the user info in a URL wins."""
 
     password: str = field(default="", repr=False)
     """Password or token for https; never logged."""

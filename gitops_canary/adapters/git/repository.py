@@ -34,6 +34,7 @@ class GitRepository:
         """`gate` is asked before each push and raises NotLeader when none may start (rule O3)."""
         self.mirror = Mirror(url, transport)
         self.url, self.branch = self.mirror.shown_url, check_ref(branch)
+        transport.trust(self.mirror.remote)
         options = transport.options
         self._writer = Writer(self.mirror, Identity(options.author_name, options.author_email))
         self._options, self._gate, self._now, self._chance = options, gate, now, chance or random.Random()

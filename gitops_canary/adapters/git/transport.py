@@ -35,6 +35,7 @@ class Transport:
             ) from error
         self._masters: dict[tuple[str, int | None], SshMaster] = {}
         self._lock = threading.Lock()
+        self._trusted: set[str] = set()
         self.key: DeployKey | None = None
         if key:
             self.use_key(key)
@@ -54,6 +55,10 @@ class Transport:
         self.key = key
         _write_private(self._folder / "identity", key.private)
         self.close()
+
+    def trust(self, url: GitUrl) -> None:
+        """User and password of the options may be sent to this scheme, host and port; to no other, whatever a manifest names."""
+        self._trusted.add(_origin(url))
 
     def close(self) -> None:
         """End every connection; the next use connects again."""
@@ -93,7 +98,9 @@ class Transport:
         if not url.is_http:
             return {}
         env = {"GIT_SSL_CAINFO": self.options.ca_file} if self.options.ca_file else {}
-        user, password = (url.user, url.password) if url.password else (self.options.username, self.options.password)
+        user, password = url.user, url.password
+        if not password and _origin(url) in self._trusted:
+            user, password = self.options.username, self.options.password
         if not (user or password):
             return env
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -102,10 +109,14 @@ class Transport:
         # By environment: argument lists are readable by every user of the machine. Bound to this host.
         env |= {
             "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"http.{url.scheme}://{urlsplit(url.text).netloc}/.extraHeader",
+            "GIT_CONFIG_KEY_0": f"http.{_origin(url)}/.extraHeader",
             "GIT_CONFIG_VALUE_0": f"Authorization: Basic {token}",
         }
         return env
+
+
+def _origin(url: GitUrl) -> str:
+    return f"{url.scheme}://{urlsplit(url.text).netloc}"
 
 
 def _write_private(path: Path, text: str) -> None:
