@@ -15,6 +15,14 @@ GRACE = 3.0
 """Seconds that answers under way get when the server is stopped."""
 
 
+def listen_address(text: str) -> tuple[str, int]:
+    """`:8080` or `host:8080` as host ("" = every address) and port; UserError when it is neither."""
+    host, _, port = text.rpartition(":")
+    if not port.isdigit() or int(port) > 65535:
+        raise UserError(f"cannot listen on {text!r}: its port is no number up to 65535", hint="write host:port, or :port for every address")
+    return host.strip("[]"), int(port)
+
+
 class Server:
     """`make` builds the application inside the server's own loop. `start` returns once the port is bound; `stop` may be called twice."""
 

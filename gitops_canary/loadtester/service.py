@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from gitops_canary.adapters.log import make_log
-from gitops_canary.adapters.serving import Server
+from gitops_canary.adapters.serving import Server, listen_address
 from gitops_canary.domain.errors import UserError
 from gitops_canary.loadtester.gates import Gates
 from gitops_canary.loadtester.tasks import Crowded, Order, Tasks
@@ -49,8 +49,7 @@ class LoadTester:
         self._registry = CollectorRegistry()
         self._orders = Counter("loadtester_orders_total", "Hooks answered.", ["type", "status"], registry=self._registry)
         Gauge("loadtester_running", "Tasks under way.", registry=self._registry).set_function(lambda: self._tasks.running)
-        host, _, port = settings.listen.rpartition(":")
-        self._server = Server(self._application, host.strip("[]"), _port(port))
+        self._server = Server(self._application, *listen_address(settings.listen))
 
     @property
     def url(self) -> str:
@@ -198,9 +197,3 @@ def _compiled(text: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as error:
         raise UserError(f"cannot use --namespace-regexp {text!r}: {error}") from error
-
-
-def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
-        raise UserError(f"cannot listen on port {text!r}", hint="--listen is host:port, or :port for every address")
-    return int(text)
