@@ -26,7 +26,7 @@ def analyse(
         return _approve(spec, status, run, seen, verdicts, now)
     keep: tuple[Effect, ...] = (Route(status.weight), *scale_up(seen))
     if not target.readiness.ready:
-        return _wait(spec, status, run, seen, target, now, keep)
+        return _wait(spec, status, run, seen, target, verdicts is not None, now)
     if spec.skip_analysis:
         return _promote(spec, status, run, seen, now, keep)
     if verdicts is None:
@@ -47,13 +47,13 @@ def _approve(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, verdi
     return Step(after, (Route(0), *scale_up(seen), begun(after)), (*lines, story.new_revision(spec)))
 
 
-def _wait(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, target: Workload, now: datetime, keep: tuple[Effect, ...]) -> Step:
+def _wait(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, target: Workload, ticking: bool, now: datetime) -> Step:
     """Pods that are not ready hold the run, uncounted, until the deadline; then it rolls back with that reason."""
     unready = seen.canary_unready if run.first_weight else max(seen.canary_unready, since(run.started, now))
     if target.readiness.final or unready > spec.deadline:
         reason = f"progress deadline exceeded: {target.readiness.waits}"
         return roll_back(spec, status, seen, reason, now, story.deadline_exceeded(spec, target.readiness.waits))
-    return Step(status, keep, not_ready(story.target(spec), target.readiness))
+    return Step(status, (Route(status.weight), *scale_up(seen)), not_ready(story.target(spec), target.readiness, ticking))
 
 
 def _too_many(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, now: datetime, keep: tuple[Effect, ...]) -> Step:

@@ -133,13 +133,18 @@ def _judge_value(spec: CanarySpec, check: Check, metric: Metric, value: float) -
     name, shown, form = _printed(metric, value)
     low = metric.least is not None and value < metric.least
     high = metric.most is not None and value > metric.most
-    limit = metric.most if high or (metric.least is None and metric.most is not None) else metric.least
-    sign = ">" if high or (not low and limit is metric.most) else "<"
-    bound = "" if limit is None else f"{sign} {form(limit)}"
+    required = _required(metric, form)
     if not (low or high):
-        return Verdict(check, "passed", value=shown, limit=bound)
+        return Verdict(check, "passed", value=shown, limit=required)
+    bound = f"> {form(metric.most)}" if high else f"< {form(metric.least)}"
     reason = f"{name} {shown} {bound}"
-    return Verdict(check, "failed", f"Halt {story.canary(spec)} advancement {reason}", reason, shown, bound)
+    return Verdict(check, "failed", f"Halt {story.canary(spec)} advancement {reason}", reason, shown, required)
+
+
+def _required(metric: Metric, form: Any) -> str:
+    """What a good value is: `>= 99%`, `<= 500ms`, or both."""
+    least = [] if metric.least is None else [f">= {form(metric.least)}"]
+    return " and ".join(least + ([] if metric.most is None else [f"<= {form(metric.most)}"]))
 
 
 def _printed(metric: Metric, value: float) -> tuple[str, str, Any]:

@@ -43,7 +43,7 @@ def decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdict
         phase = Phase.INITIALIZING if status.phase is Phase.NEW else status.phase
         return Step(replace(status, says=says, phase=phase), (), (Line(says, warning=True, key=f"obstacle {says}"),))
     if status.phase in (Phase.NEW, Phase.INITIALIZING):
-        return _initialise(spec, status, seen, seen.target)
+        return _initialise(spec, status, seen, seen.target, verdicts)
     if status.foreign:
         return _adopt(spec, status, seen, seen.target, now)
     if status.phase in RESTING:
@@ -64,7 +64,7 @@ def decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdict
 # ---------------------------------------------------------------- before the first run
 
 
-def _initialise(spec: CanarySpec, status: CanaryStatus, seen: Seen, target: Workload) -> Step:
+def _initialise(spec: CanarySpec, status: CanaryStatus, seen: Seen, target: Workload, verdicts: Verdicts | None) -> Step:
     """The primary comes up beside the serving target; only then traffic and pods move to it."""
     status = replace(status, phase=Phase.INITIALIZING, says="")
     template, configs = current(seen)
@@ -74,7 +74,7 @@ def _initialise(spec: CanarySpec, status: CanaryStatus, seen: Seen, target: Work
     if primary.replicas < seen.wanted_primary:
         return Step(status, (Create(), ScalePrimary(seen.wanted_primary)))
     if not primary.readiness.ready and not spec.skip_analysis:
-        return Step(status, (Create(),), (story.waiting(story.primary(spec), primary.readiness),))
+        return Step(status, (Create(),), not_ready(story.primary(spec), primary.readiness, verdicts is not None))
     status = replace(
         status,
         phase=Phase.INITIALIZED,
@@ -128,7 +128,9 @@ def _rest(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdicts
     if hindered:
         return Step(replace(status, says=hindered), (Create(), Route(0)), (Line(hindered, warning=True, key=f"hindered {hindered}"),))
     if seen.primary is not None and not seen.primary.readiness.ready and not spec.skip_analysis:
-        return Step(replace(status, says=""), (Create(), Route(0)), (story.waiting(story.primary(spec), seen.primary.readiness),))
+        return Step(
+            replace(status, says=""), (Create(), Route(0)), not_ready(story.primary(spec), seen.primary.readiness, verdicts is not None)
+        )
     return start(spec, status, seen, now)
 
 
@@ -180,7 +182,7 @@ def _promote(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, verdi
         waits = readiness.waits if readiness else "it is gone"
         if (readiness and readiness.final) or since(run.promoting, now) > spec.deadline:
             return fail_promotion(spec, status, seen, waits, now)
-        return Step(status, (Route(status.weight),), not_ready(story.primary(spec), readiness))
+        return Step(status, (Route(status.weight),), not_ready(story.primary(spec), readiness, verdicts is not None))
     return _back_to_primary(spec, status, run, verdicts, now)
 
 

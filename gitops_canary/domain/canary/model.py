@@ -14,11 +14,13 @@ from gitops_canary.domain.canary.transitions import Phase
 
 @dataclass(frozen=True)
 class Readiness:
-    """Whether a rollout has finished; `waits` is Flagger's suffix otherwise, `final` says that waiting longer does not help."""
+    """Whether a rollout has finished; `waits` is Flagger's suffix otherwise, `final` says that waiting longer does not help, `early` that
+    controllers are only about to begin: not worth telling before the next tick."""
 
     ready: bool
     waits: str = ""
     final: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True)

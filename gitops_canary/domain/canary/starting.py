@@ -29,8 +29,11 @@ def hindrance(spec: CanarySpec, status: CanaryStatus, seen: Seen) -> str:
     return ""
 
 
-def not_ready(name: str, readiness: Readiness | None) -> tuple[Line, ...]:
-    return (story.waiting(name, readiness),) if readiness is not None and readiness.waits else ()
+def not_ready(name: str, readiness: Readiness | None, ticking: bool) -> tuple[Line, ...]:
+    """What is said while a rollout is waited for."""
+    if readiness is None or not readiness.waits or (readiness.early and not ticking):
+        return ()
+    return (story.waiting(name, readiness),)
 
 
 def start(spec: CanarySpec, status: CanaryStatus, seen: Seen, now: datetime, *, restart: bool = False) -> Step:

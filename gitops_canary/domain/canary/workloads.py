@@ -56,16 +56,16 @@ def readiness(doc: Mapping[str, Any], threshold: int = 100) -> Readiness:
     rounds down: half of one pod is none there)."""
     spec, status, name = doc.get("spec") or {}, doc.get("status") or {}, doc["metadata"]["name"]
     if doc["metadata"].get("generation", 0) > status.get("observedGeneration", 0):
-        return Readiness(False, "observed deployment generation less than desired generation")
+        return Readiness(False, "observed deployment generation less than desired generation", early=True)
     for one in status.get("conditions") or ():
         if one.get("type") == "Progressing" and one.get("reason") == "ProgressDeadlineExceeded":
             return Readiness(False, f'deployment "{name}" exceeded its progress deadline', final=True)
     wanted, updated = spec.get("replicas", 1), status.get("updatedReplicas", 0)
     total, available = status.get("replicas", 0), status.get("availableReplicas", 0)
     if not wanted:
-        return Readiness(False, "it has no pods")
+        return Readiness(False, "it has no pods", early=True)
     if updated < wanted:
-        return Readiness(False, f"{updated} out of {wanted} new replicas have been updated")
+        return Readiness(False, f"{updated} out of {wanted} new replicas have been updated", early=True)
     if total > updated:
         return Readiness(False, f"{total - updated} old replicas are pending termination")
     if available < math.ceil(updated * threshold / 100):

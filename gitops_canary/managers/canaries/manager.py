@@ -59,19 +59,20 @@ class CanaryManager:
         self._watched: dict[tuple[str, str, str], frozenset[str]] = {}
         self._places: dict[str, frozenset[tuple[str, str, str]]] = {}
         self._asked: set[str] = set()
+        self._held: set[str] = set()
         self._looked = float("-inf")
 
     # ------------------------------------------------------------ the lane
 
     def ensure(self, now: Moment, keys: frozenset[str]) -> Turn:
         """Look at `keys` and whoever is due; at everybody without keys."""
-        due = (self._ticks.keys_due(now.mono) - self._asked) | self._retries(now)
+        due = (self._ticks.keys_due(now.mono) - self._idle()) | self._retries(now)
         wakes: list[Wake] = []
         for doc in self._docs(None if self._everybody(now, keys, due) else keys | due):
             wakes += self._one(doc, now)
         running = len(self._asked)
         says = f"{len(self._places)} canaries, {running} waiting for checks" if running else f"{len(self._places)} canaries"
-        return Turn(says, tuple(wakes), earliest((self._ticks.next(frozenset(self._asked)), self._backoff.next())))
+        return Turn(says, tuple(wakes), earliest((self._ticks.next(self._idle()), self._backoff.next())))
 
     def _everybody(self, now: Moment, keys: frozenset[str], due: frozenset[str]) -> bool:
         """A turn without keys is either a timer for those that are due, or the lane's safety look; the second must not starve."""
@@ -86,8 +87,12 @@ class CanaryManager:
             return frozenset({f"{namespace}/{name}"})
         return self._watched.get((kind, namespace, name), frozenset())
 
+    def _idle(self) -> frozenset[str]:
+        """Whose tick is no reason to run: their checks are in flight, or they are held back after a failure."""
+        return frozenset(self._asked | self._held)
+
     def _retries(self, now: Moment) -> frozenset[str]:
-        return frozenset(key for key in self._places if self._backoff.until(key) is not None and self._backoff.ready(key, now.mono))
+        return frozenset(key for key in self._held if self._backoff.ready(key, now.mono))
 
     def _docs(self, keys: Iterable[str] | None) -> list[Doc]:
         cluster = self._ports.cluster
@@ -110,7 +115,7 @@ class CanaryManager:
         self._index(key, frozenset())
         self._places.pop(key, None)
         self._ticks.forget(key)
-        self._backoff.worked(key)
+        self._worked(key)
         self._drop_checks(key)
 
     def _index(self, key: str, places: frozenset[tuple[str, str, str]]) -> None:
@@ -133,13 +138,22 @@ class CanaryManager:
             wakes = self._steps(doc, now)
         except UserError as error:
             self._refuse(doc, error, now)
-            wakes = []
-        except (Unavailable, Conflict) as error:
-            until = self._backoff.failed(key, now.mono, at_least=getattr(error, "retry_after", None) or 0.0)
-            self._ports.log.warning(f"{error}; tried again in {until - now.mono:.0f} s", canary=key)
+            self._ticks.forget(key)
             return []
-        self._backoff.worked(key)
+        except (Unavailable, Conflict) as error:
+            self._hold(key, error, now)
+            return []
+        self._worked(key)
         return wakes
+
+    def _hold(self, key: str, error: GitopsCanaryError, now: Moment) -> None:
+        until = self._backoff.failed(key, now.mono, at_least=getattr(error, "retry_after", None) or 0.0)
+        self._held.add(key)
+        self._ports.log.warning(f"{error}; tried again in {until - now.mono:.0f} s", canary=key)
+
+    def _worked(self, key: str) -> None:
+        self._held.discard(key)
+        self._backoff.worked(key)
 
     def _steps(self, doc: Doc, now: Moment) -> list[Wake]:
         """Steps until the canary rests; a conflict observes again."""
@@ -260,8 +274,7 @@ class CanaryManager:
             patch = {"status": {"says": text, "conditions": [{**condition, **times}]}}
             self._ports.cluster.patch(ref_of(doc), patch, subresource="status", resource_version=doc["metadata"]["resourceVersion"])
         except GitopsCanaryError as again:
-            self._backoff.failed(_key(doc), now.mono)
-            self._ports.log.warning(str(again), canary=_key(doc))
+            self._hold(_key(doc), again, now)
 
 
 def _restarts(old: CanaryStatus, new: CanaryStatus) -> bool:

@@ -1,6 +1,6 @@
 """Claims about whole runs in virtual time: what users see, from the first object to the end of a run."""
 
-from tests.managers.canaries.world import NEW, OLD, World
+from tests.managers.canaries.world import NEW, World
 
 
 def test_A1_a_new_canary_gets_its_objects_and_rests_with_the_primary_serving() -> None:

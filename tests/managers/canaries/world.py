@@ -1,10 +1,12 @@
 """A small world in virtual time: one namespace, its canaries, the manager, and everything around it in memory."""
 
+import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitops_canary.domain.errors import Unavailable
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.managers.canaries.manager import CanaryManager, Ports
 from gitops_canary.managers.canaries.rules import CanaryRules, Knows
@@ -135,7 +137,8 @@ class World:
         for _ in range(100):
             self.operator.settle()
             moved = bool(self.checks.deliver()) | self.controllers.step(self.clock.now())
-            moved |= self.recording and self._record()
+            with contextlib.suppress(Unavailable):
+                moved |= self.recording and self._record()
             if not moved and not self.operator.settle():
                 return
         raise AssertionError("the world does not come to rest")
@@ -184,6 +187,10 @@ class World:
         return self
 
     def deploy(self, image: str, **annotations: str) -> None:
+        self.upgrade(image, **annotations)
+        self.settle()
+
+    def upgrade(self, image: str, **annotations: str) -> None:
         """Somebody changes the target's image, as Helm would: the replicas are not touched."""
         target = self.cluster.whole(self.target)
         template = copy.deepcopy(target["spec"]["template"])
@@ -191,7 +198,6 @@ class World:
         if annotations:
             template["metadata"]["annotations"] = annotations
         self.cluster.change(self.target, {"spec": {"template": template}})
-        self.settle()
 
     # ------------------------------------------------------------ what is seen of it
 
