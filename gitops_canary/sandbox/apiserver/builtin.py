@@ -1,0 +1,271 @@
+"""Defaults and checks of the built-in kinds, as far as clients, hashes and controllers rely on them; others are stored as they come."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+Doc = dict[str, Any]
+Cause = tuple[str, str]
+DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+PATH_NAMES = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
+
+
+def fill(doc: Doc) -> Doc:
+    """The object with its kind's defaults; changes and returns the copy it is given."""
+    filler = _FILLERS.get(doc["kind"])
+    if filler is not None:
+        filler(doc)
+    return doc
+
+
+def _pod(spec: Doc) -> None:
+    spec.setdefault("restartPolicy", "Always")
+    spec.setdefault("terminationGracePeriodSeconds", 30)
+    spec.setdefault("dnsPolicy", "ClusterFirst")
+    spec.setdefault("securityContext", {})
+    spec.setdefault("schedulerName", "default-scheduler")
+    if spec.get("serviceAccountName"):
+        spec.setdefault("serviceAccount", spec["serviceAccountName"])
+    for container in [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]:
+        _container(container)
+    for volume in spec.get("volumes") or ():
+        for source in ("configMap", "secret"):
+            if isinstance(volume.get(source), dict):
+                volume[source].setdefault("defaultMode", 420)
+
+
+def _container(container: Doc) -> None:
+    container.setdefault("resources", {})
+    container.setdefault("terminationMessagePath", "/dev/termination-log")
+    container.setdefault("terminationMessagePolicy", "File")
+    image = str(container.get("image", ""))
+    latest = ":" not in image.rpartition("/")[2] or image.endswith(":latest")
+    container.setdefault("imagePullPolicy", "Always" if latest and "@" not in image else "IfNotPresent")
+    for port in container.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+    for name in ("livenessProbe", "readinessProbe", "startupProbe"):
+        probe = container.get(name)
+        if isinstance(probe, dict):
+            for key, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
+                probe.setdefault(key, value)
+            if isinstance(probe.get("httpGet"), dict):
+                probe["httpGet"].setdefault("path", "/")
+                probe["httpGet"].setdefault("scheme", "HTTP")
+    for one in container.get("env") or ():
+        reference = (one.get("valueFrom") or {}).get("fieldRef")
+        if isinstance(reference, dict):
+            reference.setdefault("apiVersion", "v1")
+
+
+def _template(spec: Doc) -> None:
+    template = spec.get("template")
+    if isinstance(template, dict):
+        template.setdefault("metadata", {}).setdefault("creationTimestamp", None)
+        if isinstance(template.get("spec"), dict):
+            _pod(template["spec"])
+
+
+def _deployment(doc: Doc) -> None:
+    spec = doc.setdefault("spec", {})
+    spec.setdefault("replicas", 1)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("progressDeadlineSeconds", 600)
+    strategy = spec.setdefault("strategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {}) or {}
+        rolling.setdefault("maxUnavailable", "25%")
+        rolling.setdefault("maxSurge", "25%")
+        strategy["rollingUpdate"] = rolling
+    _template(spec)
+
+
+def _replicated(doc: Doc) -> None:
+    doc.setdefault("spec", {}).setdefault("replicas", 1)
+    _template(doc["spec"])
+
+
+def _daemonset(doc: Doc) -> None:
+    doc.setdefault("spec", {}).setdefault("revisionHistoryLimit", 10)
+    _template(doc["spec"])
+
+
+def _job(doc: Doc) -> None:
+    spec = doc.setdefault("spec", {})
+    for key, value in (("backoffLimit", 6), ("completions", 1), ("parallelism", 1), ("suspend", False), ("completionMode", "NonIndexed")):
+        spec.setdefault(key, value)
+    _template(spec)
+
+
+def _cron_job(doc: Doc) -> None:
+    spec = doc.setdefault("spec", {})
+    for key, value in (
+        ("concurrencyPolicy", "Allow"),
+        ("suspend", False),
+        ("successfulJobsHistoryLimit", 3),
+        ("failedJobsHistoryLimit", 1),
+    ):
+        spec.setdefault(key, value)
+    _template((spec.get("jobTemplate") or {}).get("spec") or {})
+
+
+def _service(doc: Doc) -> None:
+    spec = doc.setdefault("spec", {})
+    spec.setdefault("type", "ClusterIP")
+    spec.setdefault("sessionAffinity", "None")
+    if spec["type"] != "ExternalName":
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+    for port in spec.get("ports") or ():
+        port.setdefault("protocol", "TCP")
+        port.setdefault("targetPort", port.get("port"))
+    doc.setdefault("status", {"loadBalancer": {}})
+
+
+def _secret(doc: Doc) -> None:
+    doc.setdefault("type", "Opaque")
+
+
+def _pod_object(doc: Doc) -> None:
+    _pod(doc.setdefault("spec", {}))
+    doc.setdefault("status", {}).setdefault("phase", "Pending")
+    doc["status"].setdefault("qosClass", "BestEffort")
+
+
+def _namespace(doc: Doc) -> None:
+    doc.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+    doc.setdefault("status", {}).setdefault("phase", "Active")
+    doc["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = doc["metadata"]["name"]
+
+
+def _autoscaler(doc: Doc) -> None:
+    doc.setdefault("spec", {}).setdefault("minReplicas", 1)
+
+
+_FILLERS: Mapping[str, Callable[[Doc], None]] = {
+    "Deployment": _deployment,
+    "ReplicaSet": _replicated,
+    "StatefulSet": _replicated,
+    "DaemonSet": _daemonset,
+    "Job": _job,
+    "CronJob": _cron_job,
+    "Service": _service,
+    "Secret": _secret,
+    "Pod": _pod_object,
+    "Namespace": _namespace,
+    "HorizontalPodAutoscaler": _autoscaler,
+}
+
+
+def causes(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[Cause]:
+    """What a real server would refuse: names, labels, selectors, containers, ports, immutable fields."""
+    found = [*_metadata(doc)]
+    checker = _CHECKERS.get(doc["kind"])
+    if checker is not None:
+        found += checker(doc, old)
+    return found
+
+
+def _metadata(doc: Mapping[str, Any]) -> Iterator[Cause]:
+    meta = doc["metadata"]
+    name = str(meta.get("name", ""))
+    if doc["kind"] not in PATH_NAMES and (not DNS_SUBDOMAIN.fullmatch(name) or len(name) > 253):
+        shown = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'"
+        yield "metadata.name", f'Invalid value: "{name}": {shown}'
+    for place in ("labels", "annotations"):
+        for key, value in (meta.get(place) or {}).items():
+            if not isinstance(value, str):
+                yield f"metadata.{place}", f"Invalid value: {key} must be of type string"
+            elif place == "labels" and (len(value) > 63 or not re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?", value)):
+                yield f"metadata.labels.{key}", f'Invalid value: "{value}": a valid label must have 63 characters or less'
+
+
+def _workload(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    spec = doc.get("spec") or {}
+    selector, template = spec.get("selector"), spec.get("template") or {}
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    wanted = (selector or {}).get("matchLabels") or {}
+    if not selector:
+        yield "spec.selector", "Required value"
+    elif any(labels.get(key) != value for key, value in wanted.items()):
+        yield "spec.template.metadata.labels", f"Invalid value: {labels}: `selector` does not match template `labels`"
+    if old is not None and selector != (old.get("spec") or {}).get("selector"):
+        yield "spec.selector", "Invalid value: field is immutable"
+    replicas = spec.get("replicas", 1)
+    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+        yield "spec.replicas", f"Invalid value: {replicas}: must be greater than or equal to 0"
+    yield from _pod_causes(template.get("spec") or {}, "spec.template.spec")
+
+
+def _pod_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    yield from _pod_causes(doc.get("spec") or {}, "spec")
+
+
+def _pod_causes(spec: Mapping[str, Any], at: str) -> Iterator[Cause]:
+    containers = spec.get("containers")
+    if not containers:
+        yield f"{at}.containers", "Required value"
+        return
+    seen = set()
+    for number, container in enumerate(containers):
+        name = container.get("name", "")
+        if not name:
+            yield f"{at}.containers[{number}].name", "Required value"
+        elif not DNS_LABEL.fullmatch(name):
+            yield (
+                f"{at}.containers[{number}].name",
+                f"Invalid value: \"{name}\": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-'",
+            )
+        elif name in seen:
+            yield f"{at}.containers[{number}].name", f'Duplicate value: "{name}"'
+        seen.add(name)
+        if not container.get("image"):
+            yield f"{at}.containers[{number}].image", "Required value"
+    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
+    for number, container in enumerate(containers):
+        for mount in container.get("volumeMounts") or ():
+            if mount.get("name") not in volumes:
+                yield f"{at}.containers[{number}].volumeMounts[0].name", f'Not found: "{mount.get("name")}"'
+
+
+def _service_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    spec = doc.get("spec") or {}
+    if not spec.get("ports") and spec.get("type") != "ExternalName" and spec.get("clusterIP") != "None":
+        yield "spec.ports", "Required value"
+    for number, port in enumerate(spec.get("ports") or ()):
+        if not isinstance(port.get("port"), int) or not 0 < port["port"] < 65536:
+            yield f"spec.ports[{number}].port", f"Invalid value: {port.get('port')}: must be between 1 and 65535, inclusive"
+        if len(spec["ports"]) > 1 and not port.get("name"):
+            yield f"spec.ports[{number}].name", "Required value"
+
+
+def _config_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    for key, value in (doc.get("data") or {}).items():
+        if not re.fullmatch(r"[-._a-zA-Z0-9]+", key):
+            yield f"data[{key}]", f"Invalid value: \"{key}\": a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+        if not isinstance(value, str):
+            yield f"data[{key}]", "Invalid value: must be of type string"
+    if old is not None and old.get("immutable") and old.get("data") != doc.get("data"):
+        yield "data", "Forbidden: field is immutable when `immutable` is set"
+    if old is not None and doc["kind"] == "Secret" and old.get("type") != doc.get("type"):
+        yield "type", "Invalid value: field is immutable"
+
+
+def _binding_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    if old is not None and old.get("roleRef") != doc.get("roleRef"):
+        yield "roleRef", "Invalid value: cannot change roleRef"
+
+
+_CHECKERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any] | None], Iterator[Cause]]] = {
+    "Deployment": _workload,
+    "ReplicaSet": _workload,
+    "StatefulSet": _workload,
+    "DaemonSet": _workload,
+    "Pod": _pod_checks,
+    "Service": _service_checks,
+    "ConfigMap": _config_checks,
+    "Secret": _config_checks,
+    "RoleBinding": _binding_checks,
+    "ClusterRoleBinding": _binding_checks,
+}

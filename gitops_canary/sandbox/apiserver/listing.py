@@ -1,0 +1,134 @@
+"""Lists with paging and watches with bookmarks; which objects there are is the store's."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import orjson
+
+from gitops_canary.sandbox.apiserver.objects import Objects
+from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, gone
+from gitops_canary.sandbox.apiserver.requests import Meant
+from gitops_canary.sandbox.apiserver.selectors import Test, field_test, label_test
+from gitops_canary.sandbox.apiserver.store import Change, Doc
+
+BOOKMARK_SECONDS = 30.0
+DEFAULT_SECONDS = 1800.0
+
+
+def tests_of(meant: Meant, query: Mapping[str, str]) -> Test:
+    labels, fields = label_test(query.get("labelSelector", "")), field_test(query.get("fieldSelector", ""), meant.kind.plural)
+    return lambda doc: labels(doc) and fields(doc)
+
+
+def listed(objects: Objects, meant: Meant, query: Mapping[str, str]) -> tuple[list[Doc], dict[str, Any]]:
+    """One page of objects and the list's metadata."""
+    test = tests_of(meant, query)
+    found = [objects.shown(meant.kind, doc) for doc in objects.store.all(meant.kind.storage, meant.namespace) if test(doc)]
+    version = str(objects.store.version)
+    limit = int(query.get("limit") or 0)
+    start = _start(query.get("continue", ""), objects)
+    page = found[start : start + limit] if limit else found[start:]
+    meta: dict[str, Any] = {"resourceVersion": version}
+    left = len(found) - start - len(page)
+    if left > 0:
+        meta["continue"] = base64.urlsafe_b64encode(orjson.dumps([start + len(page), version])).decode()
+        meta["remainingItemCount"] = left
+    return page, meta
+
+
+def _start(token: str, objects: Objects) -> int:
+    if not token:
+        return 0
+    try:
+        start, version = orjson.loads(base64.urlsafe_b64decode(token))
+        if int(version) < objects.store._forgotten:
+            raise gone("The provided continue parameter is too old to display a consistent list result.")
+        return int(start)
+    except (ValueError, TypeError) as error:
+        raise bad_request("continue key is not valid") from error
+
+
+class Watch:
+    """One watch: what it sends is `events()`, each a line of JSON."""
+
+    def __init__(self, objects: Objects, meant: Meant, query: Mapping[str, str]) -> None:
+        self._objects, self._meant = objects, meant
+        self._test = tests_of(meant, query)
+        self._bookmarks = query.get("allowWatchBookmarks", "").lower() in ("true", "1")
+        self._initial = query.get("sendInitialEvents", "").lower() in ("true", "1")
+        if self._initial and query.get("resourceVersionMatch") != "NotOlderThan":
+            raise bad_request("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        self._version = query.get("resourceVersion", "")
+        try:
+            self._seconds = float(query.get("timeoutSeconds") or DEFAULT_SECONDS)
+            self._from = int(self._version or 0)
+        except ValueError as error:
+            raise bad_request(f"invalid resource version or timeout: {error}") from error
+
+    async def events(self) -> AsyncIterator[tuple[str, Doc]]:
+        store, storage = self._objects.store, self._meant.kind.storage
+        queue = store.subscribe(storage)
+        try:
+            if self._from == 0 or self._initial:
+                for doc in store.all(storage, self._meant.namespace):
+                    if self._test(doc):
+                        yield "ADDED", doc
+                if self._initial:
+                    yield "BOOKMARK", self._bookmark({"k8s.io/initial-events-end": "true"})
+            else:
+                missed = store.since(storage, self._from)
+                if missed is None:
+                    yield "ERROR", _expired(self._from, store.version)
+                    return
+                for change in missed:
+                    if (event := self._event(change)) is not None:
+                        yield event
+            async for event in self._live(queue):
+                yield event
+        finally:
+            store.unsubscribe(storage, queue)
+
+    async def _live(self, queue: "asyncio.Queue[Change | None]") -> AsyncIterator[tuple[str, Doc]]:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._seconds
+        while (left := end - loop.time()) > 0:
+            change = None
+            with contextlib.suppress(TimeoutError):
+                change = await asyncio.wait_for(queue.get(), min(left, BOOKMARK_SECONDS))
+                if change is None:
+                    return
+            if change is None:
+                if self._bookmarks:
+                    yield "BOOKMARK", self._bookmark({})
+                continue
+            event = self._event(change)
+            if event is not None:
+                yield event
+
+    def _event(self, change: Change) -> tuple[str, Doc] | None:
+        """An object that begins to fit a selector is ADDED, one that ceases to is DELETED."""
+        namespace = self._meant.namespace
+        if namespace and change.doc["metadata"].get("namespace") != namespace:
+            return None
+        fits = self._test(change.doc)
+        fitted = change.before is not None and self._test(change.before)
+        if change.kind == "DELETED":
+            return ("DELETED", change.doc) if fits or fitted else None
+        if fits:
+            return ("MODIFIED" if fitted else "ADDED", change.doc)
+        return ("DELETED", change.doc) if fitted else None
+
+    def _bookmark(self, annotations: dict[str, str]) -> Doc:
+        kind = self._meant.kind
+        meta: Doc = {"resourceVersion": str(self._objects.store.version), "creationTimestamp": None}
+        if annotations:
+            meta["annotations"] = annotations
+        return {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}
+
+
+def _expired(asked: int, now: int) -> Doc:
+    problem: Problem = gone(f"too old resource version: {asked} ({now})")
+    return problem.status()

@@ -1,0 +1,470 @@
+"""Create, replace, patch, apply and delete with a real server's rules: versions, generations, ownership, status, finalizers; no HTTP."""
+
+import base64
+import copy
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gitops_canary.sandbox.apiserver import builtin, ownership, problems, schemas
+from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
+from gitops_canary.sandbox.apiserver.patches import patched
+from gitops_canary.sandbox.apiserver.store import Doc, Store, name_of
+from gitops_canary.sandbox.apiserver.structure import Structure
+
+SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a write was asked for."""
+
+    manager: str = "unknown"
+    dry_run: bool = False
+    force: bool = False
+    strict: bool = False
+    subresource: str = ""
+
+
+class Objects:
+    """`changed` is called after every stored write, with the kind, the state before and the state after."""
+
+    def __init__(self, store: Store, kinds: Kinds, clock: Callable[[], datetime]) -> None:
+        self.store, self.kinds, self._clock = store, kinds, clock
+        self.listeners: list[Callable[[Kind, Doc | None, Doc | None], None]] = []
+        self._next_ip = 0
+        self.warnings: list[str] = []
+
+    def now(self) -> str:
+        return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    # ------------------------------------------------------------ reads
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Doc:
+        found = self.store.get(kind.storage, (namespace if kind.namespaced else "", name))
+        if found is None:
+            raise problems.not_found(kind.group, kind.plural, name)
+        return self.shown(kind, found)
+
+    def shown(self, kind: Kind, doc: Doc) -> Doc:
+        """The stored object as its version shows it."""
+        return doc if doc["apiVersion"] == kind.api_version else {**doc, "apiVersion": kind.api_version}
+
+    # ------------------------------------------------------------ writes
+
+    def create(self, kind: Kind, namespace: str, sent: Doc, options: Options) -> Doc:
+        doc = self._received(kind, namespace, sent)
+        meta = doc["metadata"]
+        if not meta.get("name"):
+            if not meta.get("generateName"):
+                raise problems.invalid(kind.group, kind.kind, "", [("metadata.name", "Required value: name or generateName is required")])
+            meta["name"] = f"{meta['generateName']}{secrets.token_hex(3)[:5]}"
+        if meta.get("resourceVersion"):
+            raise problems.bad_request("resourceVersion should not be set on objects to be created")
+        self._check_namespace(kind, doc)
+        if self.store.get(kind.storage, name_of(doc)) is not None:
+            raise problems.exists(kind.group, kind.plural, meta["name"])
+        self._born(doc)
+        if kind.status and kind.kind not in ("Namespace", "Pod", "Node", "Service"):
+            doc.pop("status", None)
+        made = self._finished(kind, doc, None, options)
+        made["metadata"]["managedFields"] = self._managed(kind, made, None, options, operation="Update")
+        return self._save(kind, made, None, options)
+
+    def replace(self, kind: Kind, namespace: str, name: str, sent: Doc, options: Options) -> Doc:
+        old = self.get(kind, namespace, name)
+        doc = self._received(kind, namespace, sent)
+        if doc["metadata"].get("name") != name:
+            raise problems.bad_request(
+                f"the name of the object ({doc['metadata'].get('name')}) does not match the name on the URL ({name})"
+            )
+        self._check_version(kind, old, doc)
+        return self._update(kind, old, doc, options)
+
+    def patch(self, kind: Kind, namespace: str, name: str, content: str, patch: Any, options: Options) -> Doc:
+        old = self.get(kind, namespace, name)
+        new = patched(kind.kind, content, copy.deepcopy(old), patch, Structure(None, kind.kind), kind.custom)
+        doc = self._received(kind, namespace, new)
+        if doc["metadata"].get("name") != name:
+            raise problems.bad_request("the name of the object must not be changed by a patch")
+        self._check_version(kind, old, doc)
+        return self._update(kind, old, doc, options)
+
+    def apply(self, kind: Kind, namespace: str, name: str, sent: Doc, options: Options) -> tuple[Doc, bool]:
+        """Server-side apply; the object and whether it was created."""
+        if not isinstance(sent, Mapping) or sent.get("apiVersion") != kind.api_version or sent.get("kind") != kind.kind:
+            raise problems.bad_request(f"the applied object must be a {kind.api_version} {kind.kind}")
+        config = self._received(kind, namespace, {**sent, "metadata": {**(sent.get("metadata") or {}), "name": name}})
+        if config["metadata"].get("managedFields"):
+            raise problems.bad_request("metadata.managedFields must be nil")
+        if options.manager == "unknown":
+            raise problems.bad_request('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch')
+        structure = Structure(kind.schema if kind.custom else None, kind.kind)
+        config = _without_nulls(config)
+        mine = ownership.owned_paths(config, structure)
+        old = self.store.get(kind.storage, (namespace if kind.namespaced else "", name))
+        if old is None:
+            if config["metadata"].get("resourceVersion"):
+                raise problems.conflict(kind.group, kind.plural, name, "the object does not exist, and a resourceVersion was given")
+            return self._apply_new(kind, config, mine, options), True
+        self._check_version(kind, old, config)
+        return self._apply_on(kind, self.shown(kind, old), config, mine, structure, options), False
+
+    def _apply_new(self, kind: Kind, config: Doc, mine: set[ownership.Path], options: Options) -> Doc:
+        doc = copy.deepcopy(config)
+        self._check_namespace(kind, doc)
+        self._born(doc)
+        if kind.status and kind.kind not in ("Namespace", "Pod", "Node", "Service") and options.subresource != "status":
+            doc.pop("status", None)
+        made = self._finished(kind, doc, None, options)
+        made["metadata"]["managedFields"] = [self._entry(kind, options, "Apply", mine)]
+        return self._save(kind, made, None, options)
+
+    def _apply_on(self, kind: Kind, old: Doc, config: Doc, mine: set[ownership.Path], structure: Structure, options: Options) -> Doc:
+        entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
+        others = [(entry, paths) for entry, paths in entries if not _is_ours(entry, options, "Apply")]
+        before = next((paths for entry, paths in entries if _is_ours(entry, options, "Apply")), set())
+        disputed = ownership.conflicts(old, config, mine, others)
+        if disputed and not options.force:
+            raise ownership.conflict_problem(disputed)
+        contents = dict(config)
+        contents["metadata"] = {key: value for key, value in config["metadata"].items() if key not in ("resourceVersion", "uid")}
+        new = ownership.applied(old, contents, structure)
+        taken = set().union(*(paths for _, paths in others)) if others else set()
+        for path in sorted(before - mine - taken, key=len, reverse=True):
+            new = ownership.without(new, path)
+        new = _dropped_empty(new, before - mine)
+        if not kind.status or options.subresource == "status":
+            new.setdefault("status", old.get("status")) if old.get("status") is not None else None
+        else:
+            new["status"] = old.get("status")
+            if new["status"] is None:
+                new.pop("status")
+        doc = self._finished(kind, self._received(kind, old["metadata"].get("namespace", ""), new), old, options)
+        # A forced field belongs to the one who forced it alone.
+        stolen = {path for path in mine if isinstance(path[-1], str) and _differs(old, config, path)}
+        kept = [self._kept(entry, paths - stolen, paths) for entry, paths in others]
+        doc["metadata"]["managedFields"] = [
+            *(entry for entry in kept if entry),
+            self._entry(kind, options, "Apply", mine, before == mine, entries),
+        ]
+        return self._save(kind, doc, old, options)
+
+    def _kept(self, entry: Doc, paths: set[ownership.Path], before: set[ownership.Path]) -> Doc | None:
+        if not paths:
+            return None
+        return entry if paths == before else {**entry, "fieldsV1": ownership.fields_v1(paths)}
+
+    def delete(self, kind: Kind, namespace: str, name: str, options: Mapping[str, Any], dry_run: bool = False) -> Doc:
+        """The object as it went, or as it waits for finalizers."""
+        doc = self.get(kind, namespace, name)
+        wanted = options.get("preconditions") or {}
+        if wanted.get("uid") and wanted["uid"] != doc["metadata"]["uid"]:
+            why = f"the UID in the precondition ({wanted['uid']}) does not match the UID in record ({doc['metadata']['uid']})"
+            raise problems.conflict(kind.group, kind.plural, name, f"Precondition failed: {why}")
+        if wanted.get("resourceVersion") and wanted["resourceVersion"] != doc["metadata"]["resourceVersion"]:
+            raise problems.conflict(
+                kind.group, kind.plural, name, "Precondition failed: the ResourceVersion in the precondition does not match"
+            )
+        if dry_run:
+            return doc
+        finalizers = list(doc["metadata"].get("finalizers") or ())
+        policy = str(options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background"))
+        if policy not in ("Background", "Foreground", "Orphan"):
+            raise problems.bad_request(f"propagationPolicy {policy!r} is none of Background, Foreground, Orphan")
+        extra = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(policy)
+        if extra and extra not in finalizers and self.store.owned_by(doc["metadata"]["uid"]):
+            finalizers.append(extra)
+        grace = _grace(kind, doc, options)
+        if kind.kind == "Namespace" or finalizers or grace:
+            return self._terminate(kind, doc, finalizers, grace)
+        return self._remove(kind, doc)
+
+    def _terminate(self, kind: Kind, doc: Doc, finalizers: list[str], grace: int) -> Doc:
+        meta = {**doc["metadata"], "finalizers": finalizers} if finalizers else {**doc["metadata"]}
+        going = bool(doc["metadata"].get("deletionTimestamp"))
+        if going and (not grace or grace >= int(doc["metadata"].get("deletionGracePeriodSeconds") or 0)):
+            return doc
+        meta["deletionTimestamp"] = self.now()
+        meta["deletionGracePeriodSeconds"] = grace
+        new = {**doc, "metadata": meta}
+        if kind.kind == "Namespace":
+            new["status"] = {**(doc.get("status") or {}), "phase": "Terminating"}
+        return self._save(kind, new, doc, Options())
+
+    def _remove(self, kind: Kind, doc: Doc) -> Doc:
+        last = self.store.remove(kind.storage, name_of(doc))
+        for listener in self.listeners:
+            listener(kind, doc, None)
+        return last
+
+    # ------------------------------------------------------------ the middle of every write
+
+    def _received(self, kind: Kind, namespace: str, sent: Any) -> Doc:
+        if not isinstance(sent, dict) or not isinstance(sent.get("metadata", {}), dict | type(None)):
+            raise problems.bad_request("the body is no Kubernetes object")
+        doc = copy.deepcopy(sent)
+        if doc.get("kind", kind.kind) != kind.kind or doc.get("apiVersion", kind.api_version) != kind.api_version:
+            shown = f"{doc.get('apiVersion')} {doc.get('kind')}"
+            raise problems.bad_request(f"the object in the body is a {shown}, and the URL is about {kind.api_version} {kind.kind}")
+        doc["kind"], doc["apiVersion"] = kind.kind, kind.api_version
+        meta = doc["metadata"] = dict(doc.get("metadata") or {})
+        if kind.namespaced:
+            if meta.get("namespace") and namespace and meta["namespace"] != namespace:
+                raise problems.bad_request(
+                    f"the namespace of the object ({meta['namespace']}) does not match the namespace on the URL ({namespace})"
+                )
+            meta["namespace"] = meta.get("namespace") or namespace
+        else:
+            meta.pop("namespace", None)
+        return doc
+
+    def _born(self, doc: Doc) -> None:
+        meta = doc["metadata"]
+        for key in SERVERS_OWN:
+            meta.pop(key, None)
+        meta["uid"] = str(uuid.uuid4())
+        meta["creationTimestamp"] = self.now()
+        meta["generation"] = 1
+
+    def _check_namespace(self, kind: Kind, doc: Doc) -> None:
+        namespace = doc["metadata"].get("namespace")
+        if not kind.namespaced:
+            return
+        found = self.store.get(("", "namespaces"), ("", str(namespace)))
+        if found is None:
+            raise problems.not_found("", "namespaces", str(namespace))
+        if found["metadata"].get("deletionTimestamp"):
+            message = f"unable to create new content in namespace {namespace} because it is being terminated"
+            raise problems.Problem(403, "Forbidden", f'{kind.resource} "{doc["metadata"].get("name")}" is forbidden: {message}')
+
+    def _check_version(self, kind: Kind, old: Doc, new: Doc) -> None:
+        meta = new["metadata"]
+        if meta.get("resourceVersion") and meta["resourceVersion"] != old["metadata"]["resourceVersion"]:
+            raise problems.stale(kind.group, kind.plural, old["metadata"]["name"])
+        if meta.get("uid") and meta["uid"] != old["metadata"]["uid"]:
+            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
+            raise problems.conflict(kind.group, kind.plural, old["metadata"]["name"], why)
+
+    def _update(self, kind: Kind, old: Doc, doc: Doc, options: Options) -> Doc:
+        if options.subresource == "status":
+            doc = {**copy.deepcopy(old), "status": doc.get("status"), "metadata": {**doc["metadata"]}}
+            doc["metadata"] = {**old["metadata"], "managedFields": old["metadata"].get("managedFields")}
+            if doc["status"] is None:
+                doc.pop("status")
+        elif kind.status:
+            doc.pop("status", None)
+            if "status" in old:
+                doc["status"] = old["status"]
+        made = self._finished(kind, doc, old, options)
+        made["metadata"]["managedFields"] = self._managed(kind, made, old, options, operation="Update")
+        return self._save(kind, made, old, options)
+
+    def _finished(self, kind: Kind, doc: Doc, old: Doc | None, options: Options) -> Doc:
+        """Server fields kept, defaults filled, validated, generation counted."""
+        if old is not None:
+            for key in SERVERS_OWN:
+                doc["metadata"].pop(key, None)
+                if key in old["metadata"]:
+                    doc["metadata"][key] = old["metadata"][key]
+        doc = self._custom(kind, doc, options) if kind.custom else self._built_in(kind, doc, old)
+        _tidy(doc["metadata"])
+        if old is not None and _spec(doc) != _spec(old):
+            doc["metadata"]["generation"] = int(old["metadata"].get("generation", 1)) + 1
+        return doc
+
+    def _custom(self, kind: Kind, doc: Doc, options: Options) -> Doc:
+        schema = kind.schema or {}
+        dropped: list[str] = []
+        doc = schemas.defaulted(schemas.pruned(doc, schema, dropped=dropped), schema)
+        if dropped and options.strict:
+            shown = ", ".join(f'unknown field "{field}"' for field in dropped)
+            raise problems.bad_request(
+                f"{kind.kind} in version {kind.version!r} cannot be handled as a {kind.kind}: strict decoding error: {shown}"
+            )
+        self.warnings = [f'unknown field "{field}"' for field in dropped]
+        found = [*builtin.causes(doc, None), *schemas.causes(doc, schema)]
+        if found:
+            raise problems.invalid(kind.group, kind.kind, str(doc["metadata"].get("name", "")), found)
+        return doc
+
+    def _built_in(self, kind: Kind, doc: Doc, old: Doc | None) -> Doc:
+        if kind.kind == "Secret" and isinstance(doc.get("stringData"), dict):
+            texts = doc.pop("stringData")
+            doc["data"] = {**(doc.get("data") or {}), **{key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}}
+        try:
+            builtin.fill(doc)
+            found = builtin.causes(doc, old)
+        except (AttributeError, TypeError, KeyError) as error:
+            raise problems.bad_request(f"{kind.kind} in version {kind.version!r} cannot be handled as a {kind.kind}: {error}") from error
+        if found:
+            raise problems.invalid(kind.group, kind.kind, str(doc["metadata"].get("name", "")), found)
+        if kind.kind == "Service":
+            self._give_address(doc, old)
+        if kind.kind == "CustomResourceDefinition":
+            _established(doc, self.now())
+        return doc
+
+    def _give_address(self, doc: Doc, old: Doc | None) -> None:
+        spec = doc["spec"]
+        kept = (old or {}).get("spec", {}).get("clusterIP")
+        if spec["type"] == "ExternalName":
+            return
+        if kept:
+            spec["clusterIP"] = kept
+        elif not spec.get("clusterIP"):
+            self._next_ip += 1
+            spec["clusterIP"] = f"10.96.{self._next_ip // 250}.{self._next_ip % 250 + 1}"
+        spec["clusterIPs"] = [spec["clusterIP"]]
+
+    def _save(self, kind: Kind, doc: Doc, old: Doc | None, options: Options) -> Doc:
+        if old is not None and _equal(doc, old):
+            return old
+        if options.dry_run:
+            version = old["metadata"]["resourceVersion"] if old else ""
+            return {**doc, "metadata": {**doc["metadata"], "resourceVersion": version}}
+        if old is not None and doc["metadata"].get("deletionTimestamp") and self._may_go(kind, doc):
+            self.store.put(kind.storage, doc)
+            return self._remove(kind, doc)
+        stored = self.store.put(kind.storage, doc)
+        for listener in self.listeners:
+            listener(kind, old, stored)
+        return stored
+
+    def _may_go(self, kind: Kind, doc: Doc) -> bool:
+        if kind.kind == "Namespace" and (doc.get("spec") or {}).get("finalizers"):
+            return False
+        waits = int(doc["metadata"].get("deletionGracePeriodSeconds") or 0) > 0
+        return not doc["metadata"].get("finalizers") and not waits
+
+    # ------------------------------------------------------------ ownership of plain writes
+
+    def _managed(self, kind: Kind, new: Doc, old: Doc | None, options: Options, operation: str) -> list[Doc]:
+        """What an update changed belongs to the one who updated; what it removed belongs to nobody."""
+        structure = Structure(kind.schema if kind.custom else None, kind.kind)
+        paths = ownership.owned_paths(new, structure)
+        if old is None:
+            return [self._entry(kind, options, operation, paths)]
+        entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
+        touched = {path for path in paths if _differs(old, new, path)}
+        if not touched and all(known <= paths for _, known in entries):
+            return list(old["metadata"].get("managedFields") or ())
+        mine = next((known for entry, known in entries if _is_ours(entry, options, operation)), set())
+        kept = [
+            self._kept(entry, {path for path in known & paths if path not in touched}, known)
+            for entry, known in entries
+            if not _is_ours(entry, options, operation)
+        ]
+        fresh = (mine & paths) | touched
+        return [*(entry for entry in kept if entry), *([self._entry(kind, options, operation, fresh)] if fresh else [])]
+
+    def _entry(
+        self,
+        kind: Kind,
+        options: Options,
+        operation: str,
+        paths: set[ownership.Path],
+        same: bool = False,
+        entries: list[tuple[Doc, set[ownership.Path]]] | None = None,
+    ) -> Doc:
+        """One element of managedFields; its time stands still while nothing changes."""
+        time = self.now()
+        if same:
+            time = next((str(entry["time"]) for entry, _ in entries or () if _is_ours(entry, options, operation)), time)
+        entry = {
+            "manager": options.manager,
+            "operation": operation,
+            "apiVersion": kind.api_version,
+            "time": time,
+            "fieldsType": "FieldsV1",
+            "fieldsV1": ownership.fields_v1(paths),
+        }
+        return {**entry, "subresource": options.subresource} if options.subresource else entry
+
+
+def _is_ours(entry: Mapping[str, Any], options: Options, operation: str) -> bool:
+    same = entry.get("manager") == options.manager and entry.get("operation") == operation
+    return same and entry.get("subresource", "") == options.subresource
+
+
+def _differs(old: Mapping[str, Any], new: Mapping[str, Any], path: ownership.Path) -> bool:
+    if not ownership.has(new, path):
+        return False
+    if not ownership.has(old, path):
+        return True
+    if not isinstance(path[-1], str):
+        return False
+    return bool(ownership.value_at(old, path) != ownership.value_at(new, path))
+
+
+def _spec(doc: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in doc.items() if key not in ("metadata", "status")}
+
+
+def _equal(doc: Doc, old: Doc) -> bool:
+    def plain(one: Doc) -> Doc:
+        meta = {key: value for key, value in one["metadata"].items() if key not in ("resourceVersion", "managedFields", "generation")}
+        return {**one, "metadata": meta}
+
+    if plain(doc) != plain(old):
+        return False
+    owners = [[{k: v for k, v in e.items() if k != "time"} for e in one["metadata"].get("managedFields") or ()] for one in (doc, old)]
+    return owners[0] == owners[1]
+
+
+def _without_nulls(doc: Any) -> Any:
+    if isinstance(doc, dict):
+        return {key: _without_nulls(value) for key, value in doc.items() if value is not None}
+    return [_without_nulls(item) for item in doc] if isinstance(doc, list) else doc
+
+
+def _dropped_empty(doc: Doc, paths: set[ownership.Path]) -> Doc:
+    """Parents that only held what was taken away go too."""
+    for path in sorted({path[:-1] for path in paths if len(path) > 1}, key=len, reverse=True):
+        for length in range(len(path), 1, -1):
+            if (
+                ownership.has(doc, path[:length])
+                and ownership.value_at(doc, path[:length]) in ({}, [])
+                and isinstance(path[length - 1], str)
+            ):
+                doc = ownership.without(doc, path[:length])
+    return doc
+
+
+def _tidy(meta: Doc) -> None:
+    for key in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if key in meta and not meta[key]:
+            del meta[key]
+
+
+def _grace(kind: Kind, doc: Doc, options: Mapping[str, Any]) -> int:
+    """Only pods on a node get time to end."""
+    if kind.kind != "Pod" or not (doc.get("spec") or {}).get("nodeName"):
+        return 0
+    asked = options.get("gracePeriodSeconds")
+    return int((doc["spec"].get("terminationGracePeriodSeconds", 30)) if asked is None else asked)
+
+
+def _established(doc: Doc, now: str) -> None:
+    """The answer of the definition's own controllers, given at once."""
+    spec = doc["spec"]
+    names = {**spec["names"], "singular": spec["names"].get("singular") or spec["names"]["kind"].lower()}
+    names.setdefault("listKind", f"{names['kind']}List")
+    spec["names"] = names
+    spec.setdefault("conversion", {"strategy": "None"})
+    stored = [version["name"] for version in spec["versions"] if version.get("storage")]
+    conditions = [
+        {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found", "lastTransitionTime": now},
+        {
+            "type": "Established",
+            "status": "True",
+            "reason": "InitialNamesAccepted",
+            "message": "the initial names have been accepted",
+            "lastTransitionTime": now,
+        },
+    ]
+    old = doc.get("status") or {}
+    doc["status"] = {"conditions": old.get("conditions") or conditions, "acceptedNames": names, "storedVersions": stored}

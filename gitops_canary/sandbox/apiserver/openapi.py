@@ -1,0 +1,129 @@
+"""Discovery and OpenAPI v3 documents, as kubectl and Helm ask for them before they write."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, VERBS, Kind, Kinds
+
+VERSION = "v1.36.0"
+QUERY = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")
+
+
+def version() -> dict[str, str]:
+    return {
+        "major": "1", "minor": "36", "gitVersion": f"{VERSION}+gitops-canary-sandbox", "gitCommit": "", "gitTreeState": "clean",
+        "buildDate": "2026-01-01T00:00:00Z", "goVersion": "none", "compiler": "python", "platform": "any",
+    }  # fmt: skip
+
+
+def api_versions(host: str) -> dict[str, Any]:
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": host}]}
+
+
+def group(kinds: Kinds, name: str) -> dict[str, Any] | None:
+    versions = kinds.groups().get(name)
+    if not versions:
+        return None
+    shown = [{"groupVersion": f"{name}/{one}", "version": one} for one in versions]
+    return {"name": name, "versions": shown, "preferredVersion": shown[0]}
+
+
+def group_list(kinds: Kinds) -> dict[str, Any]:
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group(kinds, name) for name in kinds.groups()]}
+
+
+def resource_list(kinds: Kinds, group_name: str, version_name: str) -> dict[str, Any] | None:
+    found = kinds.in_version(group_name, version_name)
+    questions = CREATE_ONLY.get((group_name, version_name), ())
+    if not found and not questions:
+        return None
+    resources = [entry for kind in found for entry in _resources(kind)]
+    resources += [
+        {"name": f"{name.lower()}s", "singularName": name.lower(), "namespaced": False, "kind": name, "verbs": ["create"]}
+        for name in questions
+    ]
+    api_version = f"{group_name}/{version_name}" if group_name else version_name
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version, "resources": resources}
+
+
+def _resources(kind: Kind) -> Iterable[dict[str, Any]]:
+    entry: dict[str, Any] = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": list(VERBS),
+    }
+    if kind.short:
+        entry["shortNames"] = list(kind.short)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    yield entry
+    if kind.status:
+        yield _sub(kind, "status", kind.kind)
+    if kind.scale:
+        yield {**_sub(kind, "scale", "Scale"), "group": "autoscaling", "version": "v1"}
+    if kind.kind == "Pod":
+        for name, shown, verbs in (
+            ("log", "Pod", ["get"]),
+            ("exec", "PodExecOptions", ["create", "get"]),
+            ("binding", "Binding", ["create"]),
+        ):
+            yield {**_sub(kind, name, shown), "verbs": verbs}
+    if kind.kind == "ServiceAccount":
+        yield {**_sub(kind, "token", "TokenRequest"), "group": "authentication.k8s.io", "version": "v1", "verbs": ["create"]}
+
+
+def _sub(kind: Kind, name: str, shown: str) -> dict[str, Any]:
+    return {
+        "name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced, "kind": shown, "verbs": ["get", "patch", "update"],
+    }  # fmt: skip
+
+
+def index(kinds: Kinds) -> dict[str, Any]:
+    paths = {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1?hash=sandbox"}}
+    for name, versions in kinds.groups().items():
+        for one in versions:
+            paths[f"apis/{name}/{one}"] = {"serverRelativeURL": f"/openapi/v3/apis/{name}/{one}?hash={len(kinds.in_version(name, one))}"}
+    return {"paths": paths}
+
+
+def document(kinds: Kinds, group_name: str, version_name: str) -> dict[str, Any] | None:
+    """Schemas and paths of one group version; built-in kinds accept any field here, the server checks them itself."""
+    found = kinds.in_version(group_name, version_name)
+    if not found and (group_name, version_name) not in CREATE_ONLY:
+        return None
+    base = f"/apis/{group_name}/{version_name}" if group_name else f"/api/{version_name}"
+    schemas: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
+    for kind in found:
+        mark = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+        name = f"{'.'.join(reversed(group_name.split('.'))) or 'io.k8s.api.core'}.{version_name}.{kind.kind}"
+        schemas[name] = {**(_custom(kind) if kind.custom else _any()), "x-kubernetes-group-version-kind": [mark]}
+        within = f"{base}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{base}/{kind.plural}"
+        paths[within] = {"post": _operation("post", mark, name)}
+        paths[f"{within}/{{name}}"] = {verb: _operation(verb, mark, name) for verb in ("get", "put", "patch", "delete")}
+    info = {"title": "gitops-canary sandbox", "version": VERSION}
+    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+
+
+def _any() -> dict[str, Any]:
+    return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
+def _custom(kind: Kind) -> dict[str, Any]:
+    schema = dict(kind.schema or {})
+    own = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _any()}
+    return {**schema, "type": "object", "properties": {**own, **(schema.get("properties") or {})}}
+
+
+def _operation(verb: str, mark: dict[str, str], schema: str) -> dict[str, Any]:
+    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in QUERY]
+    answer = {"description": "OK", "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+    return {
+        "operationId": f"{verb}{mark['kind']}",
+        "parameters": parameters,
+        "responses": {"200": answer},
+        "x-kubernetes-action": verb,
+        "x-kubernetes-group-version-kind": mark,
+    }

@@ -1,0 +1,214 @@
+"""Field ownership: sets of paths, their `fieldsV1` form, and server-side apply over them; storing the result is the handlers'.
+
+A path is a tuple of steps: a field name, or a (keys, values) step for an item of a keyed list, or a ("", (value,)) step for a member of a
+set. A manager owns leaves: scalars, atomic lists and maps, and the items of lists themselves.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from gitops_canary.sandbox.apiserver.problems import Problem
+from gitops_canary.sandbox.apiserver.structure import SET, Structure, item_key
+
+Step = str | tuple[tuple[str, ...], tuple[Any, ...]]
+Path = tuple[Step, ...]
+SERVERS = frozenset({"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp"})
+IDENTITY = frozenset({("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "generateName")})
+
+
+def owned_paths(doc: Mapping[str, Any], structure: Structure) -> set[Path]:
+    """The leaves (and list items) that a manager who sends this object owns; identity and the server's own fields left out."""
+    found: set[Path] = set()
+    for key, value in doc.items():
+        if key == "metadata" and isinstance(value, Mapping):
+            value = {name: inner for name, inner in value.items() if name not in SERVERS}
+        _collect(value, (key,), (key,), structure, found)
+    return found - IDENTITY - {("metadata",)}
+
+
+def _collect(value: Any, path: Path, names: tuple[str, ...], structure: Structure, found: set[Path]) -> None:
+    if isinstance(value, Mapping) and value and not structure.atomic_map(names):
+        for key, inner in value.items():
+            _collect(inner, (*path, key), (*names, key), structure, found)
+        return
+    if isinstance(value, list):
+        keys = structure.keys(names)
+        if keys is not None and value:
+            for item in value:
+                _collect_item(item, keys, path, names, structure, found)
+            return
+    found.add(path)
+
+
+def _collect_item(item: Any, keys: tuple[str, ...], path: Path, names: tuple[str, ...], structure: Structure, found: set[Path]) -> None:
+    at = (*path, (keys, item_key(item, keys)))
+    found.add(at)
+    if keys != SET and isinstance(item, Mapping):
+        for key, inner in item.items():
+            _collect(inner, (*at, key), (*names, key), structure, found)
+
+
+def fields_v1(paths: Iterable[Path]) -> dict[str, Any]:
+    """The nested form of managedFields."""
+    root: dict[str, Any] = {}
+    leaves = set(paths)
+    for path in sorted(leaves, key=str):
+        node = root
+        for step in path:
+            node = node.setdefault(_step_text(step), {})
+        if not isinstance(path[-1], str):
+            node.setdefault(".", {})
+    return root
+
+
+def _step_text(step: Step) -> str:
+    if isinstance(step, str):
+        return f"f:{step}"
+    keys, values = step
+    if keys == SET:
+        return "v:" + orjson.dumps(values[0]).decode()
+    return "k:" + orjson.dumps(dict(zip(keys, values, strict=True)), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def paths_of(fields: Mapping[str, Any]) -> set[Path]:
+    """The inverse of `fields_v1`."""
+    found: set[Path] = set()
+    _read(fields, (), found)
+    return found
+
+
+def _read(node: Mapping[str, Any], path: Path, found: set[Path]) -> None:
+    inner = {key: value for key, value in node.items() if key != "."}
+    if path and (not inner or "." in node):
+        found.add(path)
+    for key, value in inner.items():
+        _read(value, (*path, _step(key)), found)
+
+
+def _step(text: str) -> Step:
+    if text.startswith("f:"):
+        return text[2:]
+    if text.startswith("v:"):
+        return (SET, (orjson.loads(text[2:]),))
+    keys = orjson.loads(text[2:])
+    return (tuple(keys), tuple(keys.values()))
+
+
+def value_at(doc: Any, path: Path) -> Any:
+    """The value there, KeyError when there is none."""
+    for step in path:
+        if isinstance(step, str):
+            if not isinstance(doc, Mapping) or step not in doc:
+                raise KeyError(step)
+            doc = doc[step]
+        else:
+            keys, values = step
+            doc = next(item for item in _items(doc) if item_key(item, keys) == values)
+    return doc
+
+
+def _items(doc: Any) -> list[Any]:
+    if not isinstance(doc, list):
+        raise KeyError("no list")
+    return [*doc, *()] if doc else _none()
+
+
+def _none() -> list[Any]:
+    raise KeyError("empty list")
+
+
+def has(doc: Any, path: Path) -> bool:
+    try:
+        value_at(doc, path)
+    except (KeyError, StopIteration):
+        return False
+    return True
+
+
+def without(doc: Any, path: Path) -> Any:
+    """The object (a copy that belongs to the caller) without what stands at the path; containers that became empty stay."""
+    try:
+        parent = value_at(doc, path[:-1]) if len(path) > 1 else doc
+    except (KeyError, StopIteration):
+        return doc
+    step = path[-1]
+    if isinstance(step, str):
+        if isinstance(parent, dict):
+            parent.pop(step, None)
+    elif isinstance(parent, list):
+        keys, values = step
+        parent[:] = [item for item in parent if item_key(item, keys) != values]
+    return doc
+
+
+def applied(live: Any, config: Mapping[str, Any], structure: Structure) -> Any:
+    """The live object with everything the applied configuration says."""
+    return _apply(copy.deepcopy(live), config, structure, ())
+
+
+def _apply(live: Any, config: Any, structure: Structure, names: tuple[str, ...]) -> Any:
+    if isinstance(config, Mapping) and not structure.atomic_map(names):
+        made = live if isinstance(live, dict) else {}
+        for key, value in config.items():
+            if value is None:
+                made.pop(key, None)
+            else:
+                made[key] = _apply(made.get(key), value, structure, (*names, key))
+        return made
+    if isinstance(config, list):
+        keys = structure.keys(names)
+        if keys is not None:
+            return _apply_list(live, config, keys, structure, names)
+    return copy.deepcopy(config)
+
+
+def _apply_list(live: Any, config: list[Any], keys: tuple[str, ...], structure: Structure, names: tuple[str, ...]) -> list[Any]:
+    """Applied items first come in their own order; others keep their place behind them unless they were there before."""
+    items = list(live or [])
+    for item in config:
+        key = item_key(item, keys)
+        at = next((number for number, one in enumerate(items) if item_key(one, keys) == key), None)
+        if at is None:
+            items.append(_apply(None, item, structure, names) if keys != SET else item)
+        elif keys != SET:
+            items[at] = _apply(items[at], item, structure, names)
+    wanted = [item_key(item, keys) for item in config]
+    ours = sorted((one for one in items if item_key(one, keys) in wanted), key=lambda one: wanted.index(item_key(one, keys)))
+    positions = iter(ours)
+    return [next(positions) if item_key(one, keys) in wanted else one for one in items]
+
+
+def conflicts(
+    live: Mapping[str, Any], config: Mapping[str, Any], mine: set[Path], others: Iterable[tuple[Mapping[str, Any], set[Path]]]
+) -> list[tuple[str, str]]:
+    """(manager, field) for each field that another manager owns and this configuration would change."""
+    found = []
+    for entry, paths in others:
+        for path in sorted(paths & mine, key=str):
+            if not isinstance(path[-1], str) and path[-1][0] != SET:
+                continue
+            if has(live, path) and has(config, path) and value_at(live, path) != value_at(config, path):
+                found.append((f'"{entry["manager"]}" using {entry["apiVersion"]}', shown(path)))
+    return found
+
+
+def conflict_problem(found: list[tuple[str, str]]) -> Problem:
+    shown_ones = "; ".join(f"conflict with {manager}: {field}" for manager, field in found)
+    many = f"Apply failed with {len(found)} conflict{'s' if len(found) > 1 else ''}: {shown_ones}"
+    causes = [{"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": field} for manager, field in found]
+    return Problem(409, "Conflict", many, {"causes": causes})
+
+
+def shown(path: Path) -> str:
+    text = ""
+    for step in path:
+        if isinstance(step, str):
+            text += f".{step}"
+        elif step[0] == SET:
+            text += f"[={orjson.dumps(step[1][0]).decode()}]"
+        else:
+            text += "[" + ",".join(f"{k}={orjson.dumps(v).decode()}" for k, v in zip(*step, strict=True)) + "]"
+    return text

@@ -1,0 +1,87 @@
+"""Refusals as Kubernetes Status objects; who refuses what is the callers'."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Doc = dict[str, Any]
+
+
+class Problem(Exception):
+    """An answer of 400 or more: HTTP code, reason and the sentence, as a Status."""
+
+    def __init__(self, code: int, reason: str, message: str, details: Doc | None = None) -> None:
+        super().__init__(message)
+        self.code, self.reason, self.message, self.details = code, reason, message, details or {}
+
+    def status(self) -> Doc:
+        return {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "details": self.details,
+            "code": self.code,
+        }
+
+
+def bad_request(message: str) -> Problem:
+    return Problem(400, "BadRequest", message)
+
+
+def not_found(group: str, plural: str, name: str) -> Problem:
+    resource = f"{plural}.{group}" if group else plural
+    return Problem(404, "NotFound", f'{resource} "{name}" not found', {"name": name, "group": group, "kind": plural})
+
+
+def no_such_path(path: str) -> Problem:
+    return Problem(404, "NotFound", f"the server could not find the requested resource: {path}")
+
+
+def exists(group: str, plural: str, name: str) -> Problem:
+    resource = f"{plural}.{group}" if group else plural
+    return Problem(409, "AlreadyExists", f'{resource} "{name}" already exists', {"name": name, "group": group, "kind": plural})
+
+
+def conflict(group: str, plural: str, name: str, why: str) -> Problem:
+    resource = f"{plural}.{group}" if group else plural
+    message = f'Operation cannot be fulfilled on {resource} "{name}": {why}'
+    return Problem(409, "Conflict", message, {"name": name, "group": group, "kind": plural})
+
+
+def stale(group: str, plural: str, name: str) -> Problem:
+    why = "the object has been modified; please apply your changes to the latest version and try again"
+    return conflict(group, plural, name, why)
+
+
+def invalid(group: str, kind: str, name: str, causes: Sequence[tuple[str, str]]) -> Problem:
+    """`causes` are (field, sentence) pairs."""
+    shown = "; ".join(f"{field}: {why}" for field, why in causes) if causes else "invalid"
+    wrapped = f"[{shown.replace('; ', ', ')}]" if len(causes) > 1 else shown
+    details = {
+        "name": name,
+        "group": group,
+        "kind": kind,
+        "causes": [{"reason": "FieldValueInvalid", "message": why, "field": field} for field, why in causes],
+    }
+    return Problem(422, "Invalid", f'{kind}{"." + group if group else ""} "{name}" is invalid: {wrapped}', details)
+
+
+def forbidden(user: str, verb: str, resource: str, group: str, namespace: str, name: str = "") -> Problem:
+    where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
+    which = f'{resource}.{group} "{name}"' if group else f'{resource} "{name}"'
+    message = f'{which} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}"{where}'
+    return Problem(403, "Forbidden", message, {"name": name, "group": group, "kind": resource})
+
+
+def gone(message: str) -> Problem:
+    return Problem(410, "Expired", message)
+
+
+def unsupported(message: str) -> Problem:
+    return Problem(415, "UnsupportedMediaType", message)
+
+
+def method_not_allowed(method: str, path: str) -> Problem:
+    return Problem(405, "MethodNotAllowed", f"{method} is not supported on {path}")
