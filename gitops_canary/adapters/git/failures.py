@@ -45,6 +45,12 @@ FAILURES = (
         r"remote:[^\n]*(?:no space left|quota exceeded)|unpacker error|remote unpack failed",
         "the host could not store it: {remote}",
     ),
+    _row(
+        "host-damaged",
+        Kind.AWAY,
+        r"remote:[^\n]*(?:bad object|corrupt|unable to read|missing (?:blob|tree|commit)|bad tree|could not read [0-9a-f]{40})",
+        "the repository is damaged on the host: {remote}",
+    ),
     _row("disk-full", Kind.AWAY, r"no space left on device|disk quota exceeded", "the disk that holds the mirror is full; make room there"),
     _row(
         "uid",

@@ -216,6 +216,7 @@ SAID = {
         "error: unable to write file: Disk quota exceeded",
     ],
     "host-disk-full": ["remote: fatal: write error: No space left on device\nerror: remote unpack failed: index-pack abnormal exit"],
+    "host-damaged": ["remote: fatal: bad object refs/heads/x\nerror: git-upload-pack: git-pack-objects died with error."],
     "uid": ["No user exists for uid 1000710000\nfatal: Could not read from remote repository."],
     "tls": ["fatal: unable to access 'https://x/': SSL certificate problem: self-signed certificate in certificate chain"],
     "sha256": ["fatal: mismatched algorithms: client sha1; server sha256"],

@@ -173,6 +173,21 @@ def test_a_new_key_ends_the_old_keys_connection(ssh_host: Host) -> None:
         repository.fetch()
 
 
+def test_no_process_outlives_the_client(ssh_host: Host) -> None:
+    ssh_host.create(FILES)
+    transport = ssh_host.transport(push_timeout=0.001)
+    repository = ssh_host.repository(transport=transport, patience=0.0)
+    repository.fetch()
+    children = [master_of(repository.mirror)._process, repository.mirror.objects._process.proc]
+    with pytest.raises(Unavailable, match=r"no answer; the commit may have landed|cannot be reached"):
+        repository.change(set_tag("2"))
+    repository.close()
+    transport.close()
+    assert all(child.poll() is not None for child in children)
+    listed = subprocess.run(["ps", "--no-headers", "-o", "stat,args", "--ppid", str(os.getpid())], capture_output=True, text=True).stdout
+    assert [line for line in listed.splitlines() if line.startswith("Z") or " git " in line or " ssh " in line] == []
+
+
 def test_the_private_key_is_readable_by_us_alone(ssh_host: Host) -> None:
     transport = ssh_host.transport()
     identity = transport.options.state / "ssh" / "identity"
