@@ -287,7 +287,9 @@ class Checks(Protocol):
 
 @dataclass(frozen=True)
 class ChartSource:
-    """A Git repository (`git`, `ref`, `path`), or an HTTP(S) chart repository or oci:// (`repository`, `name`, `version`)."""
+    """A Git repository (`git`, `ref`, `path`), or an HTTP(S) chart repository or oci:// (`repository`, `name`, `version`).
+
+    `path` alone = a folder of the cluster repository itself."""
 
     git: str = ""
     ref: str = ""
@@ -295,6 +297,7 @@ class ChartSource:
     repository: str = ""
     name: str = ""
     version: str = ""
+    skip_dependencies: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class ReleaseCharts:
     def current(self, spec: HelmReleaseSpec, known: Fetched, now: Moment) -> Chart:
         """A chart of the cluster repository is looked at every time: that costs no request. Raises NoChart and Unavailable."""
         ref = spec.ref or (self._default_ref if spec.git else "")
-        source = (ChartSource(spec.git, ref, spec.path, spec.repository, spec.chart, spec.version), spec.secret)
+        source = (ChartSource(spec.git, ref, spec.path, spec.repository, spec.chart, spec.version, spec.skip_dependencies), spec.secret)
         local = not spec.git and not spec.repository
         if known.chart is None or known.source != source or local or now.mono >= known.due:
             try:

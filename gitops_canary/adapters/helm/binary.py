@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from gitops_canary.adapters.helm.messages import Reply, Work, capped, revision
 from gitops_canary.domain.errors import UserError
@@ -100,6 +101,19 @@ class BinaryBackend:
             last["values"] = json.loads(said) or {}
         return Reply(True, history=revisions)
 
+    def _pull(self, work: Work) -> Reply:
+        """A chart from an OCI registry into `options["into"]`; the password goes by standard input, never as an argument."""
+        options = work.options
+        plain = ["--plain-http"] if options.get("plain_http") else []
+        with tempfile.TemporaryDirectory() as folder:
+            config = f"--registry-config={folder}/login.json"
+            if options.get("username"):
+                words = ["registry", "login", config, *plain, f"--username={options['username']}", "--password-stdin"]
+                self._helm(work, [*words, "--", urlsplit(work.chart).netloc], str(options["password"]))
+            version = [f"--version={options['version']}"] if options.get("version") else []
+            self._helm(work, ["pull", config, *plain, *version, f"--destination={options['into']}", "--", work.chart])
+        return Reply(True)
+
     def _then_history(self, work: Work, words: Sequence[str]) -> Reply:
         try:
             said = self._helm(work, words)
@@ -120,13 +134,14 @@ class BinaryBackend:
         waiting = [("--wait=watcher" if self.major >= 4 else "--wait")] if work.wait else []
         return [f"--timeout={int(work.timeout)}s", *waiting]
 
-    def _helm(self, work: Work, words: Sequence[str]) -> str:
-        command = [self._binary, words[0], f"--namespace={work.namespace}", "--qps=500", "--burst-limit=1000"]
+    def _helm(self, work: Work, words: Sequence[str], given: str = "") -> str:
+        command = [self._binary, "--qps=500", "--burst-limit=1000"]
+        command += [f"--namespace={work.namespace}"] if work.namespace else []
         command += [f"--kubeconfig={self._kubeconfig}"] if self._kubeconfig else []
         command += [f"--kube-as-user={work.as_user}"] if work.as_user else []
-        self._process = subprocess.Popen([*command, *words[1:]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen([*command, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            out, err = self._process.communicate(timeout=work.timeout + SLACK)
+            out, err = self._process.communicate(given.encode(), timeout=work.timeout + SLACK)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()

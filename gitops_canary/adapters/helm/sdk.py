@@ -1,10 +1,12 @@
 """Helm inside this process, through the Go SDK of `helm_python`; loaded in a worker only, since it must never be forked."""
 
 import json
+import tempfile
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from helm_python import Chart, Config, HelmContext, HelmError, HelmNotFoundError, _native
+from helm_python import Chart, Config, HelmContext, HelmError, HelmNotFoundError, RegistryClient, _native
 
 from gitops_canary.adapters.helm.messages import Reply, Work, capped, revision
 
@@ -37,6 +39,8 @@ class SdkBackend:
 
     def run(self, work: Work) -> Reply:
         try:
+            if work.action == "pull":
+                return _pull(work)
             config = self._config(work)
             return getattr(self, "_" + work.action)(config, work)  # type: ignore[no-any-return]
         except HelmError as error:
@@ -136,3 +140,15 @@ def _summary(entry: Mapping[str, Any], values: Any = None) -> dict[str, Any]:
     return revision(
         entry["revision"], entry["status"], chart, values=values, description=entry.get("description"), updated=entry.get("deployed_at")
     )
+
+
+def _pull(work: Work) -> Reply:
+    """A chart from an OCI registry into `options["into"]`; the login is kept in a file of its own and goes with it."""
+    options = work.options
+    plain = bool(options.get("plain_http"))
+    with tempfile.TemporaryDirectory() as folder, RegistryClient(plain_http=plain, credentials_file=f"{folder}/login.json") as client:
+        if options.get("username"):
+            host = urlsplit(work.chart).netloc
+            client.login(host, str(options["username"]), str(options["password"]), plain_http=plain)
+        client.pull(work.chart, destination=str(options["into"]), version=str(options["version"]) or None, plain_http=plain)
+    return Reply(True)
