@@ -202,7 +202,8 @@ class Slot:
 
 def image_slots(doc: Mapping[str, Any]) -> tuple[Slot, ...]:
     """Flux v1's six forms at the top level and one below, then mapped ones, which win; chart-image first, then by name."""
-    values = (doc.get("spec") or {}).get("values")
+    spec = doc.get("spec")
+    values = spec.get("values") if isinstance(spec, Mapping) else None
     if not isinstance(values, Mapping):
         return ()
     found = {slot.container: slot for slot in _automatic(values)}

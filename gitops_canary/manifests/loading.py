@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, DocumentStartEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from gitops_canary.manifests.composing import MAX_DEPTH, Unreadable, compose
 
 MAX_BYTES = 4 * 2**20
-MAX_DEPTH = 64
-MAX_DOCUMENTS = 10_000
 MAX_NODES = 400_000
 """Nodes after aliases are followed: a billion laughs stops here."""
 
@@ -22,19 +19,10 @@ _FALSE = frozenset(["false", "False", "FALSE", "no", "No", "NO", "off", "Off", "
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _TEXTS = frozenset(["!", "!!str", "!!binary", "!!timestamp"])
 _RESOLVED = frozenset(["", "!!int", "!!float", "!!bool", "!!null"])
-_COLLECTIONS = frozenset(["tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", "!"])
+_COLLECTIONS = frozenset(["", "!", "!!map", "!!seq"])
 _INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = {".inf": math.inf, "+.inf": math.inf, "-.inf": -math.inf, ".nan": math.nan}
-
-
-class Unreadable(Exception):
-    """Text that is no YAML we accept: the sentence and its 1-based line."""
-
-    def __init__(self, sentence: str, line: int) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.line = line
 
 
 @dataclass(frozen=True)
@@ -62,44 +50,11 @@ def decode(data: bytes) -> str:
 
 def documents(text: str) -> list[Document]:
     """All documents that are not empty. Unreadable names the first thing that is wrong and its line."""
-    return [_document(text, number, node) for number, node in enumerate(compose(text)) if not _empty(node)]
+    return [_document(number, node) for number, node in enumerate(compose(text)) if not _empty(node)]
 
 
-def compose(text: str) -> list[Node]:
-    """The node tree of each document with exact character marks (libyaml)."""
-    try:
-        _check_shape(text)
-        return [node for node in YAML(typ="safe", pure=False).compose_all(text) if node is not None]
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise Unreadable(f"it is not YAML: {error.problem or error.context}", _line_in(text, mark.line) if mark else 1) from error
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise Unreadable(f"it is not YAML: {str(error).splitlines()[0] if str(error) else 'nested too deeply'}", 1) from error
-
-
-def _line_in(text: str, line: int) -> int:
-    """1-based; what is missing at the end is reported behind the last line."""
-    return min(line + 1, max(len(text.splitlines()), 1))
-
-
-def _check_shape(text: str) -> None:
-    """Composing recurses in C, where too deep a nesting would kill the process: the flat stream of events shows it before."""
-    depth = documents = 0
-    for event in YAML(typ="safe", pure=False).parse(text):
-        if isinstance(event, CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, DocumentStartEvent):
-            documents += 1
-        if depth > MAX_DEPTH:
-            raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels", event.start_mark.line + 1)
-        if documents > MAX_DOCUMENTS:
-            raise Unreadable(f"it has more than {MAX_DOCUMENTS} documents", event.start_mark.line + 1)
-
-
-def _document(text: str, number: int, node: Node) -> Document:
-    return Document(number, node.start_mark.line + 1, node, _Values(text).of(node, 0))
+def _document(number: int, node: Node) -> Document:
+    return Document(number, node.start_mark.line + 1, node, _Values().of(node, 0))
 
 
 def _empty(node: Node) -> bool:
@@ -109,8 +64,7 @@ def _empty(node: Node) -> bool:
 class _Values:
     """Builds plain values from one document's nodes and counts what it builds."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self) -> None:
         self._built = 0
 
     def of(self, node: Node, depth: int) -> Any:
@@ -120,7 +74,7 @@ class _Values:
         if depth > MAX_DEPTH:
             raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels", node.start_mark.line + 1)
         if isinstance(node, ScalarNode):
-            return _scalar(node, self._text)
+            return _scalar(node)
         if node.tag not in _COLLECTIONS:
             raise Unreadable(f"the tag {node.tag} is not allowed", node.start_mark.line + 1)
         if isinstance(node, SequenceNode):
@@ -136,7 +90,7 @@ class _Values:
                 for source in _merge_sources(value):
                     merged = {**self.of(source, depth + 1), **merged}
                 continue
-            name = _key(key, self._text)
+            name = _key(key)
             if name in own:
                 raise Unreadable(f"the key {name!r} stands twice in one mapping", key.start_mark.line + 1)
             own[name] = self.of(value, depth + 1)
@@ -151,27 +105,21 @@ def _merge_sources(value: Node) -> Iterator[Node]:
         yield source
 
 
-def _key(node: Node, text: str) -> str:
+def _key(node: Node) -> str:
     """Keys are words: `on:` stays "on", whatever it would mean as a value."""
     if not isinstance(node, ScalarNode):
         raise Unreadable("a key is not a plain word", node.start_mark.line + 1)
-    value = _scalar(node, text)
+    value = _scalar(node)
     return value if isinstance(value, str) else str(node.value)
 
 
-def _scalar(node: ScalarNode, text: str) -> Any:
-    tag = explicit_tag(node, text)
+def _scalar(node: ScalarNode) -> Any:
+    tag = node.tag
     if tag not in _TEXTS and tag not in _RESOLVED:
         raise Unreadable(f"the tag {tag} is not allowed", node.start_mark.line + 1)
     if tag in _TEXTS or (not tag and not plain(node)):
         return node.value
     return resolve(node.value)
-
-
-def explicit_tag(node: ScalarNode, text: str) -> str:
-    """The tag as it is written before the value, "" for none; the node's own tag is often only guessed."""
-    written = text[node.start_mark.index : node.end_mark.index]
-    return next((word for word in written.split()[:2] if word.startswith("!")), "") if written[:1] in "!&" else ""
 
 
 def plain(node: ScalarNode) -> bool:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from gitops_canary.domain.errors import UserError
-from gitops_canary.manifests.loading import Unreadable, compose, decode, documents, explicit_tag, plain, resolve
+from gitops_canary.manifests.composing import Unreadable, compose
+from gitops_canary.manifests.loading import decode, documents, plain, resolve
 
 BOM = codecs.BOM_UTF8
 Path = Sequence[str | int]
@@ -76,7 +77,7 @@ def _spliced(text: str, node: ScalarNode, value: str, place: str, path: Path) ->
         raise UserError(f"cannot edit {place}: {dotted(path)} is empty", hint="write a first value there")
     written = text[start:end]
     quoting = written[0] if not plain(node) else ""
-    numeric = plain(node) and "!!str" not in explicit_tag(node, text) and not isinstance(resolve(value), str)
+    numeric = plain(node) and node.tag != "!!str" and not isinstance(resolve(value), str)
     return text[:start] + _quoted(value, quoting or ('"' if numeric or _needs_quotes(value) else "")) + text[end:]
 
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from yaml.nodes import MappingNode, Node, SequenceNode
 
 from gitops_canary.domain.resources import Ref, Resource
-from gitops_canary.manifests.loading import Document, Unreadable, decode, documents
+from gitops_canary.manifests.composing import Unreadable
+from gitops_canary.manifests.loading import Document, decode, documents
 
 OURS = ".gitops-canary/"
 """The folder of result files: written by the operator, never applied."""

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from gitops_canary.manifests.loading import Unreadable, decode, documents
+from gitops_canary.manifests.composing import Unreadable
+from gitops_canary.manifests.loading import decode, documents
 
 GO_TABLE = [
     ("yes", True),
@@ -63,6 +64,11 @@ def test_B31_anchors_and_merges_are_followed() -> None:
         "image": {"pull": "Always", "tag": "3.1.1"},
         "other": {"tag": "3.1.0", "pull": "Always"},
     }
+
+
+def test_colons_in_flow_text_and_an_anchor_set_twice_are_read_as_go_reads_them() -> None:
+    text = "args: [--url=http://x:80/, a:b]\nimage: {name: x/y:1.0.0}\na: &n 1\nb: &n 2\nc: *n\n"
+    assert documents(text)[0].value == {"args": ["--url=http://x:80/", "a:b"], "image": {"name": "x/y:1.0.0"}, "a": 1, "b": 2, "c": 2}
 
 
 def test_documents_keep_their_number_and_line() -> None:
