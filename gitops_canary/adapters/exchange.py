@@ -54,14 +54,22 @@ class Exchange:
         return self.send("GET", url, {}, None, timeout, limit)
 
     def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, timeout: float, limit: int, disable_tls: bool = False
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: float,
+        limit: int,
+        disable_tls: bool = False,
+        proxy: str = "",
     ) -> Reply:
-        """NoAnswer when there is none within `timeout` seconds, connecting and reading together."""
+        """NoAnswer when there is none within `timeout` seconds, connecting and reading together. `proxy` goes before the environment's."""
         try:
             check_address(url, "address")
             bare, login = _without_login(url)
             until = time.monotonic() + timeout
-            answer = self._pool(bare, disable_tls).request(
+            answer = self._pool(bare, disable_tls, proxy).request(
                 method,
                 bare,
                 body=body,
@@ -82,8 +90,8 @@ class Exchange:
             for pool in self._pools.values():
                 pool.clear()
 
-    def _pool(self, url: str, disable_tls: bool) -> urllib3.PoolManager:
-        proxy = select_proxy(url, get_environ_proxies(url, no_proxy=None)) or ""
+    def _pool(self, url: str, disable_tls: bool, proxy: str) -> urllib3.PoolManager:
+        proxy = proxy or select_proxy(url, get_environ_proxies(url, no_proxy=None)) or ""
         with self._lock:
             if (proxy, disable_tls) not in self._pools:
                 options = {"num_pools": HOSTS, "maxsize": 8, "cert_reqs": "CERT_NONE" if disable_tls else "CERT_REQUIRED"}

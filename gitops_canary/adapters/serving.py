@@ -64,13 +64,15 @@ class Server:
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
-    def call(self, work: Callable[[], object]) -> None:
-        """Run `work` on the server's loop, from any thread."""
-        self._loop.call_soon_threadsafe(work)
-
     async def _bind(self) -> None:
         self._runner = web.AppRunner(
-            self._make(), access_log=None, keepalive_timeout=IDLE, shutdown_timeout=GRACE, handle_signals=False, auto_decompress=False
+            self._make(),
+            access_log=None,
+            keepalive_timeout=IDLE,
+            shutdown_timeout=GRACE,
+            handle_signals=False,
+            lingering_time=1.0,
+            auto_decompress=False,
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host or None, self.port, ssl_context=self._tls)

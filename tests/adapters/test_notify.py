@@ -1,0 +1,126 @@
+"""Notices posted over real sockets: signed, retried, bounded, and never waited for."""
+
+import hashlib
+import hmac
+import io
+import json
+import queue
+import threading
+
+import pytest
+
+from gitops_canary.adapters.log import make_log
+from gitops_canary.adapters.notify import HttpNotifier, targets_of
+from gitops_canary.notifiers.targets import Target
+from gitops_canary.ports import Notice
+from gitops_canary.settings import Settings
+from tests.adapters.peer import Asked, Peer, Reply
+
+
+class World:
+    def __init__(self, *targets: Target, pauses: tuple[float, ...] = (0.001, 0.001)) -> None:
+        self.delivered: queue.Queue[tuple[str, str]] = queue.Queue()
+        self.log = io.StringIO()
+        self.notifier = HttpNotifier(
+            targets, make_log(stream=self.log), on_delivered=lambda notice, target: self.delivered.put((notice, target)), pauses=pauses
+        )
+
+
+def notice(number: int = 1, severity: str = "error") -> Notice:
+    return Notice(f"run-{number}", severity, "frontend.test", f"text {number}", (("Image", "3.1.1"),))  # type: ignore[arg-type]
+
+
+def test_a_generic_receiver_can_tell_who_sent_it() -> None:
+    with Peer() as peer:
+        world = World(Target("generic", peer.url, key="s3cret"))
+        world.notifier.send(notice())
+        asked = peer.next()
+        assert world.delivered.get(timeout=10) == ("run-1", "generic at 127.0.0.1")
+        world.notifier.close()
+    expected = hmac.new(b"s3cret", asked.body, hashlib.sha256).hexdigest()
+    assert (asked.headers["X-Signature"], json.loads(asked.body)["id"]) == (f"sha256={expected}", "run-1")
+
+
+@pytest.mark.parametrize("kind", ["slack", "rocket", "msteams", "discord", "gchat", "generic"])
+def test_every_kind_of_receiver_is_posted_to(kind: str) -> None:
+    with Peer() as peer:
+        world = World(Target(kind, peer.url))  # type: ignore[arg-type]
+        world.notifier.send(notice())
+        assert b"text 1" in peer.next().body
+        world.notifier.close()
+
+
+def test_a_busy_receiver_is_asked_again_until_it_takes_the_notice() -> None:
+    replies = {1: Reply(500), 2: Reply(429, headers={"Retry-After": "0"}), 3: Reply(204)}
+    with Peer(lambda asked, number: replies[number]) as peer:
+        world = World(Target("slack", peer.url))
+        world.notifier.send(notice())
+        assert world.delivered.get(timeout=10)[0] == "run-1"
+        assert len({asked.body for asked in peer.asked}) == 1
+        assert len(peer.asked) == 3
+        world.notifier.close()
+
+
+REFUSALS = {"gone": Reply(404, b"no_service"), "slack's no": Reply(200, b'{"ok": false, "error": "not_in_channel"}')}
+
+
+@pytest.mark.parametrize("reply", REFUSALS.values(), ids=REFUSALS)
+def test_a_receiver_that_refuses_is_given_up_in_its_words(reply: Reply) -> None:
+    with Peer(lambda asked, number: reply) as peer:
+        world = World(Target("slack", f"{peer.url}/services/secret", token="bot"))
+        world.notifier.send(notice())
+        assert peer.next().headers["Authorization"] == "Bearer bot"
+        world.notifier.close()
+        assert len(peer.asked) == 1
+    said = json.loads(world.log.getvalue().splitlines()[0])["msg"]
+    assert said.startswith(f"Gave up notice 'frontend.test' to slack at 127.0.0.1: it answered {reply.status}")
+    assert "secret" not in said
+    assert world.delivered.empty()
+
+
+def test_f37_a_dead_receiver_delays_nobody() -> None:
+    hold = threading.Event()
+    with Peer() as dead, Peer() as alive:
+        dead.hold = hold
+        world = World(Target("slack", dead.url), Target("slack", alive.url))
+        for number in range(300):
+            world.notifier.send(notice(number))
+        assert json.loads(alive.next().body)["attachments"][0]["text"].startswith("text")
+        hold.set()
+        world.notifier.close()
+    assert "newer ones wait" in world.log.getvalue()
+
+
+def test_only_what_is_severe_enough_is_sent() -> None:
+    with Peer() as peer:
+        world = World(Target("generic", peer.url, severity="warn"))
+        for number, severity in enumerate(("info", "warn", "error")):
+            world.notifier.send(notice(number, severity))
+        assert [json.loads(peer.next().body)["severity"] for _ in range(2)] == ["warn", "error"]
+        world.notifier.close()
+        assert len(peer.asked) == 2
+
+
+def test_what_could_not_be_sent_is_said_at_the_end() -> None:
+    world = World(Target("slack", "http://127.0.0.1:1/secret"), pauses=(60.0,))
+    world.notifier.send(notice())
+    world.notifier.close(within=0.2)
+    assert "Left 1 notices unsent to slack at 127.0.0.1: the operator stops" in world.log.getvalue()
+    world.notifier.send(notice(2))
+
+
+def test_a_providers_own_proxy_is_used() -> None:
+    def seen(asked: Asked, number: int) -> Reply:
+        return Reply(200)
+
+    with Peer(seen) as proxy:
+        world = World(Target("generic", "http://hooks.example.invalid/x", proxy=proxy.url))
+        world.notifier.send(notice())
+        assert proxy.next().headers["Host"] == "hooks.example.invalid"
+        world.notifier.close()
+
+
+def test_settings_name_the_global_receivers() -> None:
+    settings = Settings(slack_url="https://hooks.slack.com/x", slack_channel="general", msteams_url="https://x.webhook.office.com/y")
+    assert [(one.kind, one.channel) for one in targets_of(settings)] == [("slack", "general"), ("msteams", "")]
+    assert targets_of(Settings()) == ()
