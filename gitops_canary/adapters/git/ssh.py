@@ -11,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-from gitops_canary.adapters.git.commands import end_group
 from gitops_canary.adapters.git.redaction import redact
 from gitops_canary.adapters.git.urls import GitUrl
 from gitops_canary.domain.errors import UserError
@@ -148,7 +147,7 @@ class SshMaster:
 
     def _end(self) -> None:
         if self._process is not None:
-            end_group(self._process)
+            self._process.kill()  # not SIGTERM: ssh loses it when it comes just before its poll, and then lives on for seconds
             self._process.wait()
             self._process = None
         elif self._socket.exists():

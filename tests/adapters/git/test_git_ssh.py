@@ -175,8 +175,8 @@ def test_a_new_key_ends_the_old_keys_connection(ssh_host: Host) -> None:
 
 def test_no_process_outlives_the_client(ssh_host: Host) -> None:
     ssh_host.create(FILES)
-    transport = ssh_host.transport(push_timeout=0.001)
-    repository = ssh_host.repository(transport=transport, patience=0.0)
+    transport = ssh_host.transport(push_timeout=0.001, patience=0.0)
+    repository = ssh_host.repository(transport=transport)
     repository.fetch()
     children = [master_of(repository.mirror)._process, repository.mirror.objects._process.proc]
     with pytest.raises(Unavailable, match=r"no answer; the commit may have landed|cannot be reached"):
