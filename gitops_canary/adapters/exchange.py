@@ -8,9 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 import urllib3
-from requests.utils import get_environ_proxies, select_proxy
 
-from gitops_canary.adapters.guards import check_address
+from gitops_canary.adapters.guards import check_address, proxy_of
 from gitops_canary.domain.errors import UserError
 
 CHUNK = 64 * 1024
@@ -91,7 +90,7 @@ class Exchange:
                 pool.clear()
 
     def _pool(self, url: str, disable_tls: bool, proxy: str) -> urllib3.PoolManager:
-        proxy = proxy or select_proxy(url, get_environ_proxies(url, no_proxy=None)) or ""
+        proxy = proxy or proxy_of(url)
         with self._lock:
             if (proxy, disable_tls) not in self._pools:
                 options = {"num_pools": HOSTS, "maxsize": 8, "cert_reqs": "CERT_NONE" if disable_tls else "CERT_REQUIRED"}

@@ -4,6 +4,8 @@ import ipaddress
 import socket
 from urllib.parse import urlsplit
 
+from requests.utils import get_environ_proxies, select_proxy
+
 from gitops_canary.domain.errors import UserError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -17,10 +19,10 @@ def check_way(url: str, registry: str, what: str) -> None:
         raise UserError(f"cannot follow {what} of {home.netloc}: {_shown(url)} is no HTTP address")
     if home.scheme == "https" and parts.scheme == "http":
         raise UserError(f"cannot follow {what} of {home.netloc}: {_shown(url)} is not encrypted while the registry is")
-    addresses = _addresses(parts.hostname)
+    addresses = _addresses(url)
     if any(_never(address) for address in addresses):
         raise UserError(f"cannot follow {what} of {home.netloc}: {_shown(url)} is a link-local or metadata address")
-    if parts.hostname != home.hostname and any(_inside(one) for one in addresses) and not _is_inside(home.hostname or ""):
+    if parts.hostname != home.hostname and any(_inside(one) for one in addresses) and not _is_inside(registry):
         raise UserError(f"cannot follow {what} of {home.netloc}: {_shown(url)} lies inside this network, the registry does not")
 
 
@@ -29,12 +31,25 @@ def check_address(url: str, what: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UserError(f"cannot ask {what} {_shown(url)}: it is no HTTP address")
-    if any(_never(address) for address in _addresses(parts.hostname)):
+    if any(_never(address) for address in _addresses(url)):
         raise UserError(f"cannot ask {what} {parts.hostname}: it is a link-local or metadata address")
 
 
-def _addresses(host: str) -> list[Address]:
-    """What a name stands for; nothing when this machine cannot tell (a proxy may)."""
+def proxy_of(url: str) -> str:
+    """The proxy that the environment names for this URL, "" when it is asked directly."""
+    return select_proxy(url, get_environ_proxies(url, no_proxy=None)) or ""
+
+
+def _addresses(url: str) -> list[Address]:
+    """What a URL's host stands for; nothing when this machine cannot tell, or need not: a proxy resolves names by itself, and a lookup
+    that nobody answers would take as long as a hook may."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return [_plain(ipaddress.ip_address(host.partition("%")[0]))]
+    except ValueError:
+        pass
+    if proxy_of(url):
+        return []
     try:
         found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
@@ -54,8 +69,8 @@ def _inside(address: Address) -> bool:
     return not address.is_global
 
 
-def _is_inside(host: str) -> bool:
-    return any(_inside(address) for address in _addresses(host))
+def _is_inside(url: str) -> bool:
+    return any(_inside(address) for address in _addresses(url))
 
 
 def _shown(url: str) -> str:

@@ -1,17 +1,14 @@
 """Where an image lives: from the user's spelling to host, repository and base URL; Docker's rules, nothing is asked."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops_canary.domain.errors import UserError
+from gitops_canary.domain.images import DOCKER_HUB, parse_image
 
 HUB = "docker.io"
-HUB_NAMES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+HUB_NAMES = frozenset({HUB, DOCKER_HUB, "registry-1.docker.io"})
 HUB_API = "registry-1.docker.io"
-REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
-HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?")
-LONGEST = 255
 
 
 @dataclass(frozen=True)
@@ -25,19 +22,11 @@ class Place:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """Host and repository of an image name: `nginx` is docker.io's library/nginx, a first part with a dot, a port or `localhost` is a host.
+    """Host and repository of an image name, as credentials and settings name them: `nginx` is docker.io's library/nginx.
 
     UserError when it is no image name."""
-    first, slash, rest = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        host, repository = first, rest
-    else:
-        host, repository = HUB, name
-    if host in HUB_NAMES:
-        host, repository = HUB, repository if "/" in repository else f"library/{repository}"
-    if len(name) > LONGEST or not HOST.fullmatch(host) or not REPOSITORY.fullmatch(repository):
-        raise UserError(f"cannot use image {name[:LONGEST]!r}: it is no image name", hint="write it as [host/]path, lower case")
-    return host, repository
+    ref = parse_image(name)
+    return HUB if ref.registry == DOCKER_HUB else ref.registry, ref.repository
 
 
 def place_of(name: str, insecure: Sequence[str] = (), mirrors: Mapping[str, str] | None = None) -> Place:

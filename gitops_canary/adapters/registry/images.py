@@ -16,13 +16,11 @@ from gitops_canary.adapters.registry.credentials import Login, NoPullSecrets, Pu
 from gitops_canary.adapters.registry.pace import Pace
 from gitops_canary.adapters.registry.transport import Limits, Reply, Transport
 from gitops_canary.domain.errors import Unavailable
-from gitops_canary.domain.images import ImageRef
+from gitops_canary.domain.images import DIGEST, TAG, ImageRef
 from gitops_canary.settings import Settings
 
-TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 SIDECAR = re.compile(r"sha256-[0-9a-f]{64}(\.\w+)?")
 """cosign's .sig, .att and .sbom, and the referrers tag of OCI 1.1: about an image, not one."""
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 TAGS_AT_MOST = 1_000_000
 KEPT = 10_000
 """Build times remembered, by digest."""
