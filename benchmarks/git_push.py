@@ -1,6 +1,7 @@
 """One bump, decided to acknowledged, over real OpenSSH: `python -m benchmarks.git_push`. Goal: a median of 80 ms or less."""
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -43,6 +44,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=40)
     rounds = parser.parse_args().rounds
     key, worst = generate(), 0.0
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} (figures double on a busy machine)")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for files in (10, 5000):
