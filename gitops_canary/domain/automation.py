@@ -22,7 +22,7 @@ class AutomationError(UserError):
 
 @dataclass(frozen=True)
 class ImageKey:
-    """One image location of one object in one file (the rules' *key*). `path` leads from the object's root to the scalar; `joined` = the
+    """One image location of one object in one file (the rules' *key*). `path` leads from the document's root to the scalar; `joined` = the
     scalar is `name:tag`; `written` is its text, None when it is no text (an unquoted number)."""
 
     resource: Resource = field(hash=False)
@@ -98,7 +98,7 @@ def image_keys(resource: Resource) -> tuple[ImageKey, ...]:
     """All image locations of a HelmRelease, or of a workload's containers and initContainers; unreadable images are left out."""
     if is_helmrelease(resource.doc):
         return tuple(
-            ImageKey(resource, slot.container, slot.image, ("spec", "values", *slot.path), slot.joined, slot.written)
+            ImageKey(resource, slot.container, slot.image, (*resource.within, "spec", "values", *slot.path), slot.joined, slot.written)
             for slot in image_slots(resource.doc)
         )
     return tuple(_containers(resource)) if resource.ref.kind in WORKLOADS else ()
@@ -114,7 +114,7 @@ def _containers(resource: Resource) -> Iterator[ImageKey]:
     for listed in ("initContainers", "containers"):
         items = pod.get(listed) if isinstance(pod, Mapping) else None
         for number, item in enumerate(items if isinstance(items, list) else ()):
-            key = _container(resource, (*at, listed, number, "image"), item)
+            key = _container(resource, (*resource.within, *at, listed, number, "image"), item)
             if key is not None:
                 yield key
 

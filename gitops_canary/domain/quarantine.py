@@ -1,4 +1,4 @@
-"""Tags that automation must not bump to again, as they stand in the result files; the files' text is `ledger.py`'s."""
+"""Tags that automation must not bump to again, as they stand in the result files; the files' text is `manifests/ledgers.py`'s."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

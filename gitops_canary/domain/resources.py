@@ -33,13 +33,15 @@ class Ref:
 
 @dataclass(frozen=True)
 class Resource:
-    """One manifest of the cluster repository and where it stands: `file` relative to the root, 0-based `document`, 1-based `line`."""
+    """One manifest of the cluster repository and where it stands: `file` relative to the root, 0-based `document`, 1-based `line`, and
+    `within` = the path to it inside its document (an item of a `kind: List`)."""
 
     ref: Ref
     doc: Mapping[str, Any] = field(hash=False)
     file: str
     document: int
     line: int
+    within: tuple[str | int, ...] = ()
 
     @property
     def place(self) -> str:

@@ -94,8 +94,8 @@ def read_file(path: str, data: bytes) -> Loaded:
     resources: list[Resource] = []
     problems: list[Problem] = []
     for document in found:
-        for value, node, line in _objects(document):
-            made = _resource(path, document, value, node, line)
+        for value, within, line in _objects(document):
+            made = _resource(path, document, value, within, line)
             if isinstance(made, Problem):
                 problems.append(made)
             else:
@@ -103,14 +103,14 @@ def read_file(path: str, data: bytes) -> Loaded:
     return Loaded(tuple(resources), tuple(problems))
 
 
-def _objects(document: Document) -> Iterator[tuple[Any, Node, int]]:
+def _objects(document: Document) -> Iterator[tuple[Any, tuple[str | int, ...], int]]:
     value = document.value
     if isinstance(value, Mapping) and str(value.get("kind", "")).endswith("List") and isinstance(value.get("items"), list):
         nodes = _items(document.node)
-        for item, node in zip(value["items"], nodes, strict=True):
-            yield item, node, node.start_mark.line + 1
+        for number, (item, node) in enumerate(zip(value["items"], nodes, strict=True)):
+            yield item, ("items", number), node.start_mark.line + 1
     elif value is not None:
-        yield value, document.node, document.line
+        yield value, (), document.line
 
 
 def _items(node: Node) -> list[Node]:
@@ -121,13 +121,13 @@ def _items(node: Node) -> list[Node]:
     return []
 
 
-def _resource(path: str, document: Document, value: Any, node: Node, line: int) -> Resource | Problem:
+def _resource(path: str, document: Document, value: Any, within: tuple[str | int, ...], line: int) -> Resource | Problem:
     missing = _missing(value)
     if missing:
         return Problem(path, line, f"cannot read {path}:{line}: {missing}")
     meta = value["metadata"]
     ref = Ref(str(value["apiVersion"]), str(value["kind"]), str(meta.get("namespace") or ""), str(meta["name"]))
-    return Resource(ref, value, path, document.number, line)
+    return Resource(ref, value, path, document.number, line, within)
 
 
 def _missing(value: Any) -> str:
