@@ -11,7 +11,8 @@ from typing import Any
 
 from gitops_canary.domain.errors import Conflict, UserError
 from gitops_canary.domain.resources import Doc, Ref, ref_of
-from gitops_canary.ports import Sentence
+from gitops_canary.ports import Clock, Sentence
+from tests.memory.clock import VirtualClock
 from tests.memory.faults import Faults
 from tests.memory.fields import Path, leaves, merged, removed, value_at
 
@@ -22,7 +23,7 @@ OURS = "gitops-canary"
 
 
 class MemoryCluster:
-    def __init__(self, faults: Faults | None = None, unknown: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, faults: Faults | None = None, unknown: Iterable[tuple[str, str]] = (), clock: Clock | None = None) -> None:
         self.faults = faults or Faults()
         self.objects: dict[Identity, Doc] = {}
         self.owned: dict[Identity, dict[str, set[Path]]] = {}
@@ -31,6 +32,7 @@ class MemoryCluster:
         self._unknown = set(unknown)
         self._listeners: list[Callable[[str, str, str], None]] = []
         self._version = 1
+        self._clock = clock or VirtualClock()
 
     # ------------------------------------------------------------ for tests
 
@@ -170,7 +172,7 @@ class MemoryCluster:
         """A deletion by anybody: finalizers hold it, owned objects go with it."""
         old = self.objects[ref.identity]
         if old["metadata"].get("finalizers"):
-            self._store(ref, old, merged(old, {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}))
+            self._store(ref, old, merged(old, {"metadata": {"deletionTimestamp": self._clock.now().wall.strftime("%Y-%m-%dT%H:%M:%SZ")}}))
             return
         self._drop(ref)
 

@@ -12,7 +12,7 @@ from tests.memory.cluster import MemoryCluster
 
 @dataclass
 class Controllers:
-    """`never_ready`: images (name:tag) whose pods do not come up; `ready_after`: steps until pods of any other image are ready."""
+    """`never_ready`: images (`name:tag`, or `deployment@name:tag`) whose pods do not come up; `ready_after`: steps that other pods take."""
 
     cluster: MemoryCluster
     ready_after: int = 1
@@ -37,6 +37,7 @@ class Controllers:
         for other in [known for known in self._age if known[0] == uid and known != key]:
             del self._age[other], self._since[other]
         images = {one["image"] for one in doc["spec"]["template"]["spec"]["containers"]}
+        images |= {f"{doc['metadata']['name']}@{image}" for image in images}
         status = self._status(doc, wanted, age, bool(images & self.never_ready))
         overdue = now.mono - since >= (doc["spec"].get("progressDeadlineSeconds") or 600)
         status["conditions"] = _conditions(doc, status, wanted, overdue, now)
@@ -67,9 +68,9 @@ class Controllers:
     def _status(self, doc: Doc, wanted: int, age: int, broken: bool) -> dict[str, Any]:
         old = doc.get("status") or {}
         had = old.get("availableReplicas", 0)
-        rolling = bool(had and wanted and (age == 0 or broken) and age <= (10**9 if broken else 0))
         ready = 0 if broken or age < self.ready_after else wanted
-        if rolling and doc["metadata"]["generation"] != old.get("observedGeneration", 0) or (broken and had):
+        just_changed = age == 0 and doc["metadata"]["generation"] != old.get("observedGeneration", 0)
+        if had and wanted and (broken or just_changed):
             # New pods beside the old ones, as with maxSurge 1 and maxUnavailable 0.
             updated, total, available = (1 if broken else wanted), (had + 1), had
         else:

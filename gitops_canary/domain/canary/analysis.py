@@ -49,7 +49,7 @@ def _approve(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, verdi
 
 def _wait(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, target: Workload, ticking: bool, now: datetime) -> Step:
     """Pods that are not ready hold the run, uncounted, until the deadline; then it rolls back with that reason."""
-    unready = seen.canary_unready if run.first_weight else max(seen.canary_unready, since(run.started, now))
+    unready = seen.canary_unready if run.first_weight else since(run.started, now)
     if target.readiness.final or unready > spec.deadline:
         reason = f"progress deadline exceeded: {target.readiness.waits}"
         return roll_back(spec, status, seen, reason, now, story.deadline_exceeded(spec, target.readiness.waits))

@@ -191,13 +191,14 @@ def _copied(run: Run) -> list[str]:
 
 
 def _back_to_primary(spec: CanarySpec, status: CanaryStatus, run: Run, verdicts: Verdicts | None, now: datetime) -> Step:
-    if spec.step_back and status.weight > spec.step_back:
-        if verdicts is None:
-            return Step(status, (Route(status.weight),))
-        weight = status.weight - spec.step_back
-        after = replace(status, weight=weight, run=replace(run, tick=run.tick + 1, ticked=precise(now)))
-        return Step(after, (Route(weight),), (story.stepped_back(spec, 100 - weight),))
-    return Step(replace(status, phase=Phase.FINALISING, weight=0), (Route(0),), (story.routing_to_primary(spec),))
+    if not spec.step_back or not status.weight:
+        return Step(replace(status, phase=Phase.FINALISING, weight=0), (Route(0),), (story.routing_to_primary(spec),))
+    if verdicts is None:
+        return Step(status, (Route(status.weight),))
+    weight = max(0, status.weight - spec.step_back)
+    phase = status.phase if weight else Phase.FINALISING
+    after = replace(status, phase=phase, weight=weight, run=replace(run, tick=run.tick + 1, ticked=precise(now)))
+    return Step(after, (Route(weight),), (story.stepped_back(spec, 100 - weight),))
 
 
 # ---------------------------------------------------------------- the end

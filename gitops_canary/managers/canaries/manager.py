@@ -190,7 +190,7 @@ class CanaryManager:
             version = world.canary["metadata"]["resourceVersion"]
             self._ports.cluster.patch(ref_of(doc), {"status": patch}, subresource="status", resource_version=version)
         if verdicts is not None:
-            self._ticked(spec, status, step.status, now)
+            self._ticked(spec, step.status, now)
         elif patch and spec.key in self._asked:
             # Another run or phase: what is in flight belongs to the one before.
             self._drop_checks(spec.key)
@@ -232,9 +232,9 @@ class CanaryManager:
                 self._ports.checks.start(world.spec.key, ask)
         return known
 
-    def _ticked(self, spec: CanarySpec, before: CanaryStatus, after: CanaryStatus, now: Moment) -> None:
+    def _ticked(self, spec: CanarySpec, after: CanaryStatus, now: Moment) -> None:
         self._drop_checks(spec.key)
-        if before.phase not in RESTING:
+        if self._ticks.due(spec.key, now.mono):
             self._ticks.done(spec, after, now.mono)
 
     def _drop_checks(self, key: str) -> None:

@@ -109,7 +109,7 @@ class World:
     never_rests: bool = False
 
     def __post_init__(self) -> None:
-        self.cluster = MemoryCluster(self.faults)
+        self.cluster = MemoryCluster(self.faults, clock=self.clock)
         self.controllers = Controllers(self.cluster)
         self.checks = MemoryChecks(self.judge)
         self.notices = Notices()
