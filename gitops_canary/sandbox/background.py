@@ -8,6 +8,8 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+LAST_TURNS = 5
+"""A transport that was aborted closes its socket some turns of the loop later."""
 
 
 class Background:
@@ -54,4 +56,6 @@ class Background:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
+        for _ in range(LAST_TURNS):
+            await asyncio.sleep(0)
         await self._loop.shutdown_default_executor()

@@ -6,7 +6,8 @@ import binascii
 import random
 import ssl
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,14 @@ class Kube:
         headers = {"User-Agent": "gitops-canary-sandbox"}
         if self._user.get("token"):
             headers["Authorization"] = f"Bearer {self._user['token']}"
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls() if self.server.startswith("https") else True)
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=self._tls() if self.server.startswith("https") else True)
         self._session = aiohttp.ClientSession(
-            connector=connector, headers=headers, timeout=aiohttp.ClientTimeout(total=30, connect=5), trust_env=False
+            connector=self._connector, headers=headers, timeout=aiohttp.ClientTimeout(total=30, connect=5), trust_env=False
         )
 
     async def close(self) -> None:
+        """At once: TLS's orderly farewell would need the loop for longer than it lives."""
+        await self._connector.close(abort_ssl=True)
         await self._session.close()
 
     def authority(self) -> bytes | None:
@@ -61,17 +64,27 @@ class Kube:
     async def request(self, method: str, path: str, body: object = None, kind: str = JSON) -> Doc:
         """One request; ApiError with the server's words from 400 on, and what NETWORK lists when there is no server."""
         data = None if body is None else orjson.dumps(body)
-        async with self._session.request(method, self.server + path, data=data, headers={"Content-Type": kind}) as answer:
+        async with self._answer(method, path, data=data, headers={"Content-Type": kind}) as answer:
             content = await answer.read()
             if answer.status >= 400:
                 raise ApiError(answer.status, _words(content))
             answered: Doc = orjson.loads(content)
             return answered
 
-    def stream(self, path: str) -> Any:
+    def stream(self, path: str) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         """An open GET whose body is read line by line (a watch)."""
-        timeout = aiohttp.ClientTimeout(total=None, connect=5, sock_read=330)
-        return self._session.get(self.server + path, timeout=timeout)
+        return self._answer("GET", path, timeout=aiohttp.ClientTimeout(total=None, connect=5, sock_read=330))
+
+    @asynccontextmanager
+    async def _answer(self, method: str, path: str, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Left before its end (a cancelled watch) the connection is cut: TLS's orderly farewell would outlive the loop."""
+        answer = await self._session.request(method, self.server + path, **options)
+        try:
+            yield answer
+        finally:
+            if answer.connection and answer.connection.transport:
+                answer.connection.transport.abort()
+            answer.close()
 
     def _tls(self) -> ssl.SSLContext | bool:
         if self._cluster.get("insecure-skip-tls-verify"):

@@ -15,8 +15,9 @@ import aiohttp
 from gitops_canary.domain.errors import Unavailable
 from gitops_canary.sandbox.control_plane.processes import Processes, last_words
 from gitops_canary.sandbox.mesh import envoy_config, envoy_stats
-from gitops_canary.sandbox.mesh.table import Destination, Table
-from gitops_canary.sandbox.mesh.telemetry import Reading
+from gitops_canary.sandbox.mesh.identity import Source
+from gitops_canary.sandbox.mesh.table import Destination, Endpoint, Table
+from gitops_canary.sandbox.mesh.telemetry import Flow, Reading
 
 POLL_SECONDS = 0.003
 APPLY_SECONDS = 5.0
@@ -36,6 +37,7 @@ class EnvoyProxy:
         self._names: dict[Destination, str] = {}
         self._written: dict[str, str] = {}
         self._version = 0
+        self._serving: dict[Destination, tuple[Endpoint, ...]] = {}
 
     @property
     def address(self) -> str:
@@ -65,36 +67,34 @@ class EnvoyProxy:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     async def apply(self, table: Table) -> None:
-        """Returns when Envoy serves the table. Endpoints first, then clusters, then routes, so that no route ever points to nothing."""
+        """Returns when Envoy serves the table. Clusters first, with those that the old routes still name; then routes."""
         self._version += 1
         version = str(self._version)
-        awaited: dict[str, str] = {}
-        for destination, addresses in table.endpoints.items():
-            name = self._name(destination)
-            known = name in self._written
-            if self._changed(f"{name}.json", name, envoy_config.endpoints(name, addresses, version)) and known:
-                awaited[f"cluster.{name}"] = version
-        if self._changed("clusters.json", "clusters", envoy_config.clusters(table.endpoints, self._name, self._folder, version)):
-            await self._wait_for({"cluster_manager.cds": version})
-        if self._changed("routes.json", "routes", envoy_config.routes(table, self._name, version)):
-            awaited[f"http.{envoy_config.ROUTES}.rds.{envoy_config.ROUTES}"] = version
-        await self._wait_for(awaited)
+        kept = {**self._serving, **table.endpoints}
+        if self._changed("clusters.json", envoy_config.clusters(kept, self._name, version)):
+            await self._wait_for("cluster_manager.cds", version)
+        if self._changed("routes.json", envoy_config.routes(table, self._name, version)):
+            await self._wait_for(f"http.{envoy_config.ROUTES}.rds.{envoy_config.ROUTES}", version)
+        self._serving = dict(table.endpoints)
 
     async def reading(self) -> Reading:
         """Envoy's counters now; its histograms as of the last flush."""
         text = await self._get("/stats/prometheus", {"usedonly": "", "filter": envoy_stats.FILTER})
-        return envoy_stats.read_stats(text, {name: destination for destination, name in self._names.items()})
+        reading = envoy_stats.read_stats(text, {name: destination for destination, name in self._names.items()})
+        for destination in self._serving:
+            reading.requests.setdefault((Flow(Source(), destination), "200"), 0.0)
+        return reading
 
     def _name(self, destination: Destination) -> str:
         """Short and without dots, which Envoy would cut: its numbers are found by it."""
         return self._names.setdefault(destination, f"d{len(self._names)}")
 
-    def _changed(self, file: str, key: str, resource: dict[str, Any]) -> bool:
+    def _changed(self, file: str, resource: dict[str, Any]) -> bool:
         """Writes a resource file unless it says what it said before."""
         content = json.dumps(resource["resources"])
-        if self._written.get(key) == content:
+        if self._written.get(file) == content:
             return False
-        self._written[key] = content
+        self._written[file] = content
         self._write(file, resource)
         return True
 
@@ -103,12 +103,9 @@ class EnvoyProxy:
         draft.write_text(json.dumps(content))
         os.replace(draft, self._folder / file)
 
-    async def _wait_for(self, versions: dict[str, str]) -> None:
+    async def _wait_for(self, subscription: str, version: str) -> None:
         deadline = time.monotonic() + APPLY_SECONDS
-        while versions:
-            seen = envoy_stats.version_of(await self._get("/stats", {"filter": r"version_text$"}))
-            if all(seen.get(name) == version for name, version in versions.items()):
-                return
+        while envoy_stats.version_of(await self._get("/stats", {"filter": r"version_text$"})).get(subscription) != version:
             if time.monotonic() > deadline or self._child.poll() is not None:
                 raise Unavailable(f"cannot make Envoy serve the new routes: {last_words(self._folder / 'envoy.log')}")
             await asyncio.sleep(POLL_SECONDS)

@@ -60,6 +60,10 @@ class Durations:
         return counts
 
 
+EXPECTED_CODES = ("200", "500")
+"""Shown as 0 from the start: a counter that first shows with its first error would hide that error from `rate`."""
+
+
 @dataclass
 class Reading:
     """All counters at one moment."""
@@ -90,7 +94,8 @@ class _Once(Collector):
 
 def _families(reading: Reading, gauges: Mapping[str, float]) -> Iterator[Metric]:
     requests = CounterMetricFamily("istio_requests", "Requests by source, destination and code.", labels=[*LABELS, "response_code"])
-    for (flow, code), count in reading.requests.items():
+    flows = {flow for flow, _ in reading.requests if flow.reached}
+    for (flow, code), count in ({(flow, code): 0.0 for flow in flows for code in EXPECTED_CODES} | reading.requests).items():
         requests.add_metric([*flow.labels(), code], count)
     yield requests
     durations = HistogramMetricFamily("istio_request_duration_milliseconds", "How long requests took.", labels=LABELS)

@@ -103,7 +103,7 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 def total(reading: Reading, workload: str, *, reached: bool = True) -> dict[str, float]:
     codes: Counter[str] = Counter()
     for (flow, code), count in reading.requests.items():
-        if flow.destination.workload == workload and flow.reached == reached:
+        if flow.destination.workload == workload and flow.reached == reached and count:
             codes[code] += int(count)
     return dict(codes)
 
@@ -226,6 +226,31 @@ def test_a_pod_that_is_gone_costs_no_request_while_another_lives(kind: str) -> N
         gone = pod("p0", "frontend-primary", "127.66.9.9")
         await world.serve(split(0), pods=[*world.pods(), gone])
         assert set(await world.ask_often("http://frontend.test:9898/", 64)) == {(200, "primary")}
+
+    run(kind, story)
+
+
+def test_counters_live_on_when_pods_come_and_go(kind: str) -> None:
+    async def story(world: World) -> None:
+        counts = []
+        for pods in ([world.pods()[1]], world.pods(), [world.pods()[0]], world.pods()):
+            await world.serve(split(50), pods=pods)
+            await world.ask_often("http://frontend.test:9898/", 32)
+            counts.append(total(await world.plane.reading(), "frontend-primary").get("200", 0))
+        assert counts == sorted(counts)
+        assert counts[-1] == world.primary.seen["/"] > 0
+
+    run(kind, story)
+
+
+def test_a_fleet_of_two_hundred_canaries_is_served(kind: str) -> None:
+    async def story(world: World) -> None:
+        names = [f"app-{number}" for number in range(200)]
+        services = [made for name in names for made in canary_services(name)]
+        pods = [pod(name, app, world.primary.address) for name in names for app in (name, f"{name}-primary")]
+        await world.serve(*(split(50, name) for name in names), services=services, pods=pods)
+        for name in names[::40]:
+            assert await world.ask(f"http://{name}:9898/") == (200, "primary")
 
     run(kind, story)
 

@@ -7,10 +7,11 @@ import pytest
 import urllib3
 from ruamel.yaml import YAML
 
+from gitops_canary.domain.errors import Unavailable, UserError
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
 from gitops_canary.sandbox.mesh.mesh import Mesh
-from tests.sandbox.mesh.objects import canary_services, split
+from tests.sandbox.mesh.objects import canary_services, service, split
 
 CRDS = Path(__file__).parents[3] / "gitops_canary" / "sandbox" / "crds" / "istio.yaml"
 
@@ -42,9 +43,9 @@ def mesh(request: pytest.FixtureRequest, control_plane: ControlPlane, kinds: Non
 
 @pytest.mark.control_plane
 def test_routes_written_to_the_api_are_served(mesh: Mesh, control_plane: ControlPlane) -> None:
-    for service in canary_services(namespace="mesh-test"):
-        name = service["metadata"]["name"]
-        apply(control_plane, f"/api/v1/namespaces/mesh-test/services/{name}", {"apiVersion": "v1", "kind": "Service", **service})
+    for made in canary_services(namespace="mesh-test"):
+        name = made["metadata"]["name"]
+        apply(control_plane, f"/api/v1/namespaces/mesh-test/services/{name}", {"apiVersion": "v1", "kind": "Service", **made})
     routes = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", **split(25)}
     routes["metadata"]["namespace"] = "mesh-test"
     apply(control_plane, "/apis/networking.istio.io/v1/namespaces/mesh-test/virtualservices/frontend", routes)
@@ -56,6 +57,42 @@ def test_routes_written_to_the_api_are_served(mesh: Mesh, control_plane: Control
         )
     assert text(mesh.targets) == "[]"
     assert text(mesh.metrics.replace("metrics", "healthz")) == "ok\n"
+
+
+@pytest.mark.control_plane
+def test_an_api_server_that_comes_back_is_followed_again(control_plane: ControlPlane, kinds: None) -> None:
+    mesh = Mesh(control_plane.kubeconfig("mesh"), data_plane="python")
+    mesh.start()
+    try:
+        mesh.wait_ready()
+        control_plane.kill_apiserver()
+        control_plane.start_apiserver()
+        doc = {"apiVersion": "v1", "kind": "Service", **service("late", "late", namespace="mesh-test")}
+        apply(control_plane, "/api/v1/namespaces/mesh-test/services/late", doc)
+        with urllib3.ProxyManager(mesh.proxy, retries=urllib3.Retry(40, status_forcelist=[404], backoff_factor=0.05)) as http:
+            assert http.request("GET", "http://late.mesh-test:9898/").status == 503
+    finally:
+        mesh.stop()
+
+
+def test_a_cluster_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {}}],"
+        " clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}]}"
+    )
+    mesh = Mesh(kubeconfig, data_plane="python")
+    mesh.start()
+    with pytest.raises(Unavailable, match="cannot learn the routes of http"):
+        mesh.wait_ready(0.3)
+    mesh.stop()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "{current-context: a, contexts: []}"])
+def test_a_kubeconfig_without_a_context_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "kubeconfig").write_text(text)
+    with pytest.raises(UserError, match="cannot read the kubeconfig"):
+        Mesh(tmp_path / "kubeconfig")
 
 
 def test_a_background_loop_leaves_nothing_behind() -> None:

@@ -7,16 +7,18 @@ import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import urllib3
 
+from gitops_canary.metrics.prometheus import builtin_query, query_url, read_grouped, read_single
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
 from gitops_canary.sandbox.mesh.mesh import Mesh
 from gitops_canary.sandbox.node.containers import Pace
 from gitops_canary.sandbox.node.images import RegistryImages
 from gitops_canary.sandbox.node.node import Node
+from gitops_canary.sandbox.promql.real import metrics_endpoint
 from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target
 from gitops_canary.sandbox.registryd.server import RegistryServer
 
@@ -66,15 +68,24 @@ def podinfo(tag: str, **more: Any) -> Doc:
 
 
 def deployment(name: str, tag: str, replicas: int) -> Doc:
-    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [podinfo(tag, command=["./podinfo", "--port=9898"])]}}
+    scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": "9898"}
+    template = {
+        "metadata": {"labels": {"app": name}, "annotations": scraped},
+        "spec": {"containers": [podinfo(tag, command=["./podinfo", "--port=9898"])]},
+    }
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def service(name: str) -> Doc:
+    spec = {"selector": {"app": name}, "ports": [{"port": 9898, "targetPort": "http"}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
 @pytest.fixture(scope="module")
 def world(control_plane: ControlPlane) -> Iterator[World]:
     with RegistryServer() as registry:
-        for tag, behaviour in (("3.1.0", "good"), ("3.1.2", "crash"), ("3.1.3", "errors=lots")):
+        for tag, behaviour in (("3.1.0", "good"), ("3.1.2", "crash"), ("3.1.3", "errors=lots"), ("3.1.4", "errors=0.4,slow=30ms")):
             registry.push_image("stefanprodan/podinfo", tag, labels={PROGRAM: "podinfo", BEHAVIOUR: behaviour})
         registry.push_image("curlimages/curl", "8.10.1", labels={PROGRAM: "chart-test"})
         registry.push_image("library/nginx", "1", labels={})
@@ -111,6 +122,60 @@ def test_a_deployment_rolls_out_and_answers_by_its_services_name(world: World) -
     assert world.kubectl("logs", "deployment/frontend").stdout.decode().count('"msg": "starting HTTP server"') == 1
     world.kubectl("scale", "deployment/frontend", "--replicas=0")
     world.wait("pod/" + names[0], "delete")
+
+
+ENDPOINTS = (
+    [("envoy", "prometheus"), ("python", "embedded")] if shutil.which("prometheus") else [("envoy", "embedded"), ("python", "embedded")]
+)
+
+
+@pytest.mark.parametrize(("data_plane", "endpoint"), ENDPOINTS)
+def test_what_the_operator_asks_for_is_what_the_traffic_was(
+    world: World, data_plane: Literal["envoy", "python"], endpoint: Literal["prometheus", "embedded"]
+) -> None:
+    """Pods that fail four requests of ten and take 30 ms: measured by the mesh, scraped, and asked for with the built-in queries."""
+    world.apply(deployment("measured", "3.1.4", 2))
+    world.apply(service("measured"))
+    world.kubectl("rollout", "status", "deployment/measured", "--timeout=30s")
+    mesh = Mesh(world.plane.kubeconfig("mesh"), data_plane=data_plane)
+    mesh.start()
+    metrics = metrics_endpoint([mesh.metrics], [mesh.targets], interval=0.1, kind=endpoint)
+    try:
+        metrics.start()
+        mesh.wait_ready()
+        metrics.wait_ready()
+        with urllib3.PoolManager(retries=False) as http, urllib3.ProxyManager(mesh.proxy) as client:
+            success, duration = measure(http, client, metrics.url)
+            assert success == pytest.approx(60.0, abs=5)
+            assert 25 <= duration <= 250
+            scraped = read_single(
+                *ask(http, metrics.url, f'sum(http_requests_total{{workload="measured",kubernetes_namespace="{NAMESPACE}"}})')
+            )
+            assert scraped.kind == "value"
+    finally:
+        metrics.stop()
+        mesh.stop()
+
+
+def measure(http: urllib3.PoolManager, client: urllib3.ProxyManager, address: str) -> tuple[float, float]:
+    """Sends traffic until it was scraped 15 times (rates of a few scrapes extrapolate unevenly), then asks both built-in queries."""
+    scrapes = 'count_over_time(istio_requests_total{destination_service_name="measured",response_code="500",reporter="destination"}[60s])'
+    for _ in range(300):
+        for _ in range(10):
+            client.request("GET", f"http://measured.{NAMESPACE}:9898/version")
+        if (read_single(*ask(http, address, scrapes)).value or 0) < 15:
+            continue
+        queries = [builtin_query("request-success-rate", 60), builtin_query("request-duration", 60)]
+        outcomes = [read_grouped(*ask(http, address, query)).of(NAMESPACE, "measured") for query in queries]
+        assert outcomes[0].value is not None
+        assert outcomes[1].value is not None
+        return outcomes[0].value, outcomes[1].value
+    raise AssertionError("not scraped 15 times during 3,000 requests")
+
+
+def ask(http: urllib3.PoolManager, address: str, query: str) -> tuple[int, bytes]:
+    answer = http.request("GET", query_url(address, query))
+    return answer.status, answer.data
 
 
 WAITING = {
