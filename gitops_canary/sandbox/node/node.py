@@ -46,7 +46,7 @@ class Node:
         own_addresses: bool | None = None,
     ) -> None:
         self.name = name
-        self._kube, self._images = Kube(kubeconfig), images
+        self._kube, self.images = Kube(kubeconfig), images
         self._proxy = proxy or (lambda namespace, workload: "")
         self._pace, self._extra, self._own_addresses = pace or Pace(), dict(extra or {}), own_addresses
         self._background: Background | None = None
@@ -91,7 +91,7 @@ class Node:
         folder = Path(self._folder.name)
         self._addresses = Addresses(own_addresses=self._own_addresses)
         await asyncio.to_thread(write_shims, folder / "bin")
-        self._services = Services(self._kube, self._images, self._addresses, self._guardian, folder, self._proxy, self._pace, self._extra)
+        self._services = Services(self._kube, self.images, self._addresses, self._guardian, folder, self._proxy, self._pace, self._extra)
         self._runner = web.AppRunner(Kubelet(self._find).application(), access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await self._runner.setup()
         await web.SockSite(self._runner, self._addresses.kubelet, ssl_context=tls(folder, self._addresses.node)).start()

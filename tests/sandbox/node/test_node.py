@@ -89,6 +89,7 @@ def world(control_plane: ControlPlane) -> Iterator[World]:
             registry.push_image("stefanprodan/podinfo", tag, labels={PROGRAM: "podinfo", BEHAVIOUR: behaviour})
         registry.push_image("curlimages/curl", "8.10.1", labels={PROGRAM: "chart-test"})
         registry.push_image("library/nginx", "1", labels={})
+        registry.push_image("gitops-canary/gitops-canary", "1", labels={PROGRAM: "loadtester"})
         mesh = Mesh(control_plane.kubeconfig("mesh"), data_plane="python")
         mesh.start()
         images = RegistryImages({"docker.io": Target(registry.url)})
@@ -270,6 +271,34 @@ def test_a_pod_speaks_to_the_api_as_its_own_service_account(world: World) -> Non
     assert claims["sub"] == f"system:serviceaccount:{NAMESPACE}:robot"
 
 
+def test_the_load_tester_runs_as_a_process_on_the_pods_own_address(world: World) -> None:
+    probe = {"httpGet": {"path": "/healthz", "port": "http"}}
+    container = {"name": "loadtester", "image": "gitops-canary/gitops-canary:1", "args": ["loadtester", "--listen=:8080"]}
+    for name in ("tester-one", "tester-two"):
+        spec = {"containers": [{**container, "ports": [{"name": "http", "containerPort": 8080}], "readinessProbe": probe}]}
+        world.apply(pod(name, spec))
+    for name in ("tester-one", "tester-two"):
+        world.wait(f"pod/{name}", "condition=Ready")
+        world.kubectl("delete", "pod", name, "--grace-period=5")
+
+
+def test_a_node_without_loopback_addresses_gives_its_pods_ports(world: World) -> None:
+    images = world.node.images
+    node = Node(world.plane.kubeconfig("node"), images, name="ports-test", own_addresses=False, pace=Pace(eager=0.05))
+    node.start()
+    try:
+        node.wait_ready()
+        world.apply(pod("ported", {"nodeName": "ports-test", "containers": [podinfo("3.1.0")]}, labels={"app": "ported"}))
+        world.apply(service("ported"))
+        world.wait("pod/ported", "condition=Ready")
+        assert world.pod("ported")["status"]["podIP"] == "127.0.0.1"
+        with urllib3.ProxyManager(world.mesh.proxy, retries=urllib3.Retry(50, status_forcelist=[404, 503], backoff_factor=0.01)) as http:
+            assert http.request("GET", f"http://ported.{NAMESPACE}:9898/").json()["hostname"] == "ported"
+        world.kubectl("delete", "pod", "ported", "--grace-period=1")
+    finally:
+        node.stop()
+
+
 @pytest.fixture(scope="module")
 def toolbox(world: World) -> str:
     world.run(
@@ -323,7 +352,7 @@ def test_a_pod_that_is_deleted_is_asked_first_and_then_gone(world: World) -> Non
 
 
 def test_a_dead_container_is_restarted_and_its_last_words_are_kept(world: World) -> None:
-    probe = {"exec": {"command": ["sh", "-c", "test ! -e sick"]}, "periodSeconds": 1, "failureThreshold": 1}
+    probe = {"exec": {"command": ["sh", "-c", "test ! -e sick"]}, "periodSeconds": 1, "failureThreshold": 1, "initialDelaySeconds": 1}
     command = ("sh", "-c", "rm -f sick; echo run; exec sleep 600")
     world.run("ill", *command, restart="Always", container={"livenessProbe": probe})
     world.wait("pod/ill", "condition=Ready")
