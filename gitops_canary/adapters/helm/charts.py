@@ -11,7 +11,8 @@ from gitops_canary.adapters.helm.archives import ChartCache
 from gitops_canary.adapters.helm.downloads import Downloads, Login
 from gitops_canary.adapters.helm.git_charts import GitCharts, Mirrored
 from gitops_canary.domain.errors import UserError
-from gitops_canary.manifests.loading import Unreadable, decode, documents
+from gitops_canary.manifests.composing import Unreadable
+from gitops_canary.manifests.loading import decode, documents
 from gitops_canary.ports import Chart, ChartSource
 
 VALUES_LIMIT = 2**20
