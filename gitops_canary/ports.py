@@ -201,9 +201,8 @@ class Cluster(Protocol):
         same fields were applied last by us and still stand. `as_user` impersonates the applier (rule O5)."""
         ...
 
-    def observe(self, kinds: Iterable[tuple[str, str]], *, as_user: str = "") -> None:
-        """Watch these (apiVersion, kind) too, whole objects, from now on; a kind that the server does not know yet is tried again later.
-        Kinds that the operator's own identity may not read are read as `as_user` (rule O5)."""
+    def observe(self, kinds: Iterable[tuple[str, str]]) -> None:
+        """Watch these (apiVersion, kind) too, whole objects, from now on; a kind that the server does not know yet is tried again later."""
         ...
 
     def patch(self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "") -> Doc:

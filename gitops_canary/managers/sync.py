@@ -55,7 +55,10 @@ class SyncManager:
         applier: Applier,
         rules: SyncRules,
         log: Log,
+        *,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
+        """`prepare` is called before the remote is asked, until it may be written (the deploy key is loaded or made there)."""
         self._repository = repository
         self._cluster = cluster
         self._load = load
@@ -63,6 +66,7 @@ class SyncManager:
         self._applier = applier
         self._rules = rules
         self._log = log
+        self._prepare = prepare
         self._backoff = Backoff(first=rules.retry, most=rules.interval)
         self._fetch_due = 0.0
         self._compare_due = 0.0
@@ -88,6 +92,7 @@ class SyncManager:
         """Ask the remote when the poll is due; True when the head moved since the last sync."""
         if asked or self._fetch_due <= now.mono:
             if not self.state.ready:
+                self._prepare()
                 self._repository.check_access()
                 self._log.info(f"The deploy key may read and write {self._repository.url}", branch=self._repository.branch)
             self._repository.fetch()

@@ -1,0 +1,220 @@
+"""A whole world on loopback: cluster, registry, Git server, node, mesh and metrics, started in order; the demo lives in it."""
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from gitops_canary.adapters.cluster.api import KubernetesCluster
+from gitops_canary.adapters.cluster.configuration import connect
+from gitops_canary.adapters.log import make_log
+from gitops_canary.domain.resources import Ref
+from gitops_canary.ports import Cluster
+from gitops_canary.sandbox.apiserver import ApiServer
+from gitops_canary.sandbox.control_plane.plane import ControlPlane
+from gitops_canary.sandbox.controllers import Controllers
+from gitops_canary.sandbox.data import definitions, installation, template_files
+from gitops_canary.sandbox.gitd.server import GitServer
+from gitops_canary.sandbox.mesh.mesh import Mesh
+from gitops_canary.sandbox.node.images import RegistryImages
+from gitops_canary.sandbox.node.node import Node
+from gitops_canary.sandbox.promql.real import MetricsEndpoint, metrics_endpoint
+from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target, push_image
+from gitops_canary.sandbox.registryd.notifications import Webhook
+from gitops_canary.sandbox.registryd.server import RegistryServer
+
+PODINFO = "stefanprodan/podinfo"
+OPERATOR = ("gitops-canary/gitops-canary", "0.1.0")
+CURL = ("curlimages/curl", "8.10.1")
+NAMESPACE = "gitops-canary"
+REPOSITORY = "cluster"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the world is made. `scrape` seconds between two scrapes; `proxy` and `metrics`: "auto" takes the real one when it is there."""
+
+    control_plane: Literal["sandbox", "real"] = "sandbox"
+    proxy: Literal["auto", "envoy", "python"] = "auto"
+    metrics: Literal["auto", "prometheus", "embedded"] = "auto"
+    scrape: float = 0.25
+    tags: Sequence[str] = ("3.1.0",)
+
+
+@dataclass
+class Step:
+    """One thing that starts, for whoever shows progress."""
+
+    title: str
+    start: Callable[[], None] = field(repr=False)
+
+
+class World:
+    """Start its `steps()` in order; `stop` ends whatever was started, in reverse. All files are below `folder`."""
+
+    def __init__(self, folder: Path, shape: Shape | None = None) -> None:
+        self.folder, self.shape = folder, shape or Shape()
+        self.git = GitServer(folder / "git")
+        self.registry = RegistryServer()
+        self.webhook_secret = secrets.token_urlsafe(24)
+        self.api: ApiServer | None = None
+        self.plane: ControlPlane | None = None
+        self.kubeconfig = folder / "kubeconfig"
+        self._ends: list[Callable[[], None]] = []
+
+    def steps(self) -> list[Step]:
+        real = self.shape.control_plane == "real"
+        return [
+            Step("Git server (SSH)", self._start_git),
+            Step("OCI registry", self._start_registry),
+            Step(
+                "Kubernetes control plane" if real else "Kubernetes API server and controllers",
+                self._start_plane if real else self._start_api,
+            ),
+            Step("Mesh and metrics", self._start_mesh),
+            Step("Node", self._start_node),
+            Step("Custom kinds", self._define),
+        ]
+
+    def start(self) -> None:
+        for step in self.steps():
+            step.start()
+
+    def stop(self) -> None:
+        while self._ends:
+            self._ends.pop()()
+
+    def __enter__(self) -> "World":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # ------------------------------------------------------------ parts
+
+    def _start_git(self) -> None:
+        self.git.start()
+        self._ends.append(self.git.stop)
+
+    def _start_registry(self) -> None:
+        self.registry.start()
+        self._ends.append(self.registry.stop)
+        self.push(OPERATOR[0], OPERATOR[1], program="operator")
+        self.push(CURL[0], CURL[1], program="chart-test")
+        for tag in self.shape.tags:
+            self.push(PODINFO, tag)
+
+    def _start_api(self) -> None:
+        self.api = ApiServer()
+        self.api.start()
+        self._ends.append(self.api.stop)
+        self.kubeconfig.write_bytes(orjson.dumps(self.api.kubeconfig()))
+        controllers = Controllers(self._account("controllers"))
+        controllers.start()
+        self._ends.append(controllers.stop)
+
+    def _start_plane(self) -> None:
+        self.plane = ControlPlane()
+        self.plane.start()
+        self._ends.append(self.plane.stop)
+        self.kubeconfig.write_bytes(self.plane.kubeconfig().read_bytes())
+
+    def _start_mesh(self) -> None:
+        self.mesh = Mesh(self._account("mesh"), data_plane=self.shape.proxy)
+        self.mesh.start()
+        self._ends.append(self.mesh.stop)
+        self.metrics: MetricsEndpoint = metrics_endpoint(
+            (self.mesh.metrics,), (self.mesh.targets,), interval=self.shape.scrape, kind=self.shape.metrics
+        )
+        self.metrics.start()
+        self._ends.append(self.metrics.stop)
+        self.metrics.wait_ready()
+        self.mesh.wait_ready()
+
+    def _start_node(self) -> None:
+        self.node = Node(self._account("node"), RegistryImages({"": Target(self.registry.url)}), proxy=self.mesh.proxy_for)
+        self.node.start()
+        self._ends.append(self.node.stop)
+        self.node.wait_ready()
+
+    def _account(self, name: str) -> Path:
+        """A kubeconfig of its own for each part, so that the audit log says who asked what."""
+        if self.api is None:
+            return self.kubeconfig
+        path = self.folder / f"kubeconfig-{name}"
+        path.write_bytes(orjson.dumps(self.api.kubeconfig(name, self.api.token(name, ("system:masters",)))))
+        return path
+
+    def _define(self) -> None:
+        self._cluster = KubernetesCluster(connect(str(self.kubeconfig)), make_log("error"))
+        self._ends.append(self._cluster.close)
+        for doc in definitions():
+            self._cluster.apply(doc, manager="sandbox")
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster as its admin."""
+        return self._cluster
+
+    # ------------------------------------------------------------ what people do
+
+    def push(self, name: str, tag: str, *, program: str = "podinfo", behaviour: str = "good") -> str:
+        """Push an image as CI would; its digest."""
+        return push_image(Target(self.registry.url), name, tag, labels={PROGRAM: program, BEHAVIOUR: behaviour})
+
+    def create_repository(self, edit: Callable[[str, bytes], bytes] = lambda path, content: content) -> str:
+        """The cluster repository from the template, each file through `edit`; its URL."""
+        files = {path: edit(path, content) for path, content in template_files().items()}
+        self.git.create(REPOSITORY, files)
+        return self.git.url(REPOSITORY)
+
+    def install(self, settings: dict[str, Any], environ: dict[str, str] | None = None) -> None:
+        """The operator by the manifests of deploy/, with these settings beside the world's own addresses."""
+        own = {
+            "git-url": self.git.url(REPOSITORY),
+            "git-known-hosts": "/etc/gitops-canary/known_hosts",
+            "metrics-server": self.metrics.url,
+            "registry-mirror": f"docker.io={self.registry.url}",
+        }
+        for doc in installation():
+            self._cluster.apply(self._adapted(doc, {**own, **settings}, environ or {}), manager="sandbox")
+        keys = dict.fromkeys(("registry", "github"), self.webhook_secret)
+        meta = {"name": "gitops-canary-webhooks", "namespace": NAMESPACE}
+        self._cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": keys}, manager="sandbox")
+
+    def _adapted(self, doc: dict[str, Any], settings: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
+        if doc["kind"] == "ConfigMap" and doc["metadata"]["name"] == "gitops-canary-settings":
+            lines = dict(line.split(": ", 1) for line in doc["data"]["settings.yaml"].splitlines() if ": " in line)
+            text = "".join(f"{key}: {json.dumps(value) if isinstance(value, str) else value}\n" for key, value in settings.items())
+            kept = "".join(f"{key}: {value}\n" for key, value in lines.items() if key not in settings)
+            return {**doc, "data": {"settings.yaml": kept + text, "known_hosts": self.git.known_hosts + "\n"}}
+        if doc["kind"] == "Deployment" and environ:
+            doc["spec"]["template"]["spec"]["containers"][0]["env"] += [{"name": key, "value": value} for key, value in environ.items()]
+        return doc
+
+    def connect_webhooks(self, address: str) -> None:
+        """Tell the operator at that address of pushes to the registry, as a real registry would be configured to."""
+        headers = {"Authorization": f"Bearer {self.webhook_secret}"}
+        self.registry.webhooks.append(Webhook(f"{address}/hook/registry", headers))
+
+    def operator_pod(self) -> dict[str, Any] | None:
+        """The operator's pod once it is ready."""
+        pods = self._cluster.list("v1", "Pod", NAMESPACE, {"app.kubernetes.io/name": "gitops-canary"})
+        return next((pod for pod in pods if _ready(pod)), None)
+
+    def canary(self, name: str, namespace: str = "test") -> dict[str, Any] | None:
+        return self._cluster.live(Ref("flagger.app/v1beta1", "Canary", namespace, name))
+
+
+def _ready(pod: dict[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

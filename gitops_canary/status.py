@@ -1,0 +1,82 @@
+"""What the operator shows of itself: rows of the status page and samples of /metrics, from caches and lanes."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gitops_canary import __version__
+from gitops_canary.domain.canary.spec import CANARY
+from gitops_canary.operator import LaneView
+from gitops_canary.ports import Cluster
+from gitops_canary.settings import Settings
+from gitops_canary.web.metrics import Sample
+
+FLAGGER_STATUS = {"Progressing": 0.0, "Failed": 2.0}
+"""Flagger's numbers: everything else is 1."""
+
+
+class Status:
+    """Read at each request; `lanes` and `leads` answer from memory."""
+
+    def __init__(self, settings: Settings, cluster: Cluster, lanes: Callable[[], Sequence[LaneView]], leads: Callable[[], bool]) -> None:
+        self._settings, self._cluster, self._lanes, self._leads = settings, cluster, lanes, leads
+
+    def page(self) -> Mapping[str, Any]:
+        """The document of `/` and `/api/v1/status`."""
+        return {
+            "version": __version__,
+            "cluster": self._settings.cluster_name,
+            "leader": self._leads(),
+            "repository": self._settings.git_url,
+            "lanes": [asdict(lane) for lane in self._lanes()],
+            "canaries": [_row(doc) for doc in self._canaries()],
+        }
+
+    def samples(self) -> Iterator[Sample]:
+        """Flagger's names beside ours."""
+        yield Sample("flagger_info", 1.0, {"version": __version__, "mesh_provider": self._settings.mesh_provider}, "The running version.")
+        yield Sample("gitops_canary_leader", float(self._leads()), {}, "Whether this process acts.")
+        counts: dict[str, int] = {}
+        for doc in self._canaries():
+            yield from _samples(doc)
+            counts[doc["metadata"]["namespace"]] = counts.get(doc["metadata"]["namespace"], 0) + 1
+        for namespace, count in counts.items():
+            yield Sample("flagger_canary_total", float(count), {"namespace": namespace}, "Canaries in a namespace.")
+        for lane in self._lanes():
+            if lane.ran_ago is not None:
+                yield Sample("gitops_canary_lane_age_seconds", lane.ran_ago, {"lane": lane.name}, "Seconds since the lane's last turn.")
+
+    def _canaries(self) -> Sequence[Mapping[str, Any]]:
+        return self._cluster.list(*CANARY, self._settings.namespace)
+
+
+def _row(doc: Mapping[str, Any]) -> dict[str, Any]:
+    status = doc.get("status") or {}
+    conditions = status.get("conditions") or [{}]
+    run = status.get("run") or {}
+    return {
+        "namespace": doc["metadata"]["namespace"],
+        "name": doc["metadata"]["name"],
+        "phase": status.get("phase", ""),
+        "weight": status.get("canaryWeight", 0),
+        "why": conditions[0].get("message", ""),
+        "image": (run.get("to") or {}).get("image", ""),
+        "failed_checks": status.get("failedChecks", 0),
+        "pending_results": len(status.get("pendingResults") or ()),
+    }
+
+
+def _samples(doc: Mapping[str, Any]) -> Iterator[Sample]:
+    status, meta = doc.get("status") or {}, doc["metadata"]
+    target = str(((doc.get("spec") or {}).get("targetRef") or {}).get("name", meta["name"]))
+    namespace = meta["namespace"]
+    phase = str(status.get("phase", ""))
+    labels = {"name": target, "namespace": namespace}
+    yield Sample("flagger_canary_status", FLAGGER_STATUS.get(phase, 1.0), labels, "0 running, 1 well, 2 failed.")
+    weight = float(status.get("canaryWeight") or 0)
+    yield Sample("flagger_canary_weight", weight, {"workload": target, "namespace": namespace}, "Percent of the traffic.")
+    yield Sample(
+        "flagger_canary_weight", 100.0 - weight, {"workload": f"{target}-primary", "namespace": namespace}, "Percent of the traffic."
+    )
+    yield Sample("gitops_canary_failed_checks", float(status.get("failedChecks") or 0), labels, "Failed checks of the run.")
+    yield Sample("gitops_canary_pending_results", float(len(status.get("pendingResults") or ())), labels, "Results that wait for Git.")

@@ -1,0 +1,308 @@
+"""Settings to a running operator with real adapters: the only place that knows everybody; it decides nothing."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from gitops_canary.adapters.checks import HttpChecks
+from gitops_canary.adapters.clock import SystemClock
+from gitops_canary.adapters.cluster.api import KubernetesCluster
+from gitops_canary.adapters.cluster.configuration import connect
+from gitops_canary.adapters.cluster.connection import Connection
+from gitops_canary.adapters.cluster.leadership import LeaseLeadership
+from gitops_canary.adapters.exchange import Exchange
+from gitops_canary.adapters.git import GitOptions, GitRepository, KeyStore, Mirror, Transport, ensure_key, identity_log
+from gitops_canary.adapters.helm.archives import ChartCache
+from gitops_canary.adapters.helm.charts import ChartSources, OutsideValues
+from gitops_canary.adapters.helm.child import Child
+from gitops_canary.adapters.helm.downloads import Downloads
+from gitops_canary.adapters.helm.git_charts import GitCharts
+from gitops_canary.adapters.helm.logins import SecretLogins
+from gitops_canary.adapters.helm.oci import OciCharts
+from gitops_canary.adapters.helm.pool import HelmPool
+from gitops_canary.adapters.helm.repositories import ChartRepositories
+from gitops_canary.adapters.helm.storage import ReleaseRecords
+from gitops_canary.adapters.notify import HttpNotifier, targets_of
+from gitops_canary.adapters.registry.images import OciRegistry, options_of
+from gitops_canary.adapters.secrets import SecretKeyStore
+from gitops_canary.domain.errors import UserError
+from gitops_canary.domain.helmrelease import GROUPS, KIND
+from gitops_canary.managers.applier import Applier
+from gitops_canary.managers.canaries.manager import CanaryManager, Ports
+from gitops_canary.managers.canaries.rules import OBSERVED, CanaryRules, Knows
+from gitops_canary.managers.images import ImagesManager
+from gitops_canary.managers.inventory import InventoryStore
+from gitops_canary.managers.release_charts import ReleaseCharts
+from gitops_canary.managers.release_status import ReleaseStatus
+from gitops_canary.managers.release_values import ReleaseValues
+from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
+from gitops_canary.managers.results import ResultsManager
+from gitops_canary.managers.sync import OBJECT, SyncManager, SyncRules
+from gitops_canary.manifests.tree import Loaded, ParseCache, read_tree
+from gitops_canary.operator import AlwaysLeader, Leadership, Operator
+from gitops_canary.ports import Log, Manager, Tree
+from gitops_canary.settings import Settings
+from gitops_canary.status import Status
+from gitops_canary.web.server import WebhookSecrets, WebServer
+
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+RELEASED = tuple((group, KIND) for group in GROUPS)
+PUSH_LIMIT = 12.0
+"""Seconds; shorter than the lease's rest after its last renewal (rule O3)."""
+
+
+class Application:
+    """Everything one process holds; `run` until `stop` or until the lease is lost."""
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self.settings, self.log, self.clock = settings, log, SystemClock()
+        self.namespace = own_namespace(settings)
+        self.connection = connect(settings.kubeconfig)
+        self.leadership = self._leadership()
+        self._state = tempfile.TemporaryDirectory(prefix="gitops-canary-") if not settings.state_dir else None
+        self.state = Path(settings.state_dir or (self._state.name if self._state else ""))
+        guard = self.leadership.guard if isinstance(self.leadership, LeaseLeadership) else _nothing
+        self.cluster = KubernetesCluster(self.connection, log, observed=(*OBSERVED, *RELEASED), namespace=settings.namespace, guard=guard)
+        self.transport = Transport(git_options(settings, self.state))
+        self.repository = GitRepository(settings.git_url, settings.git_branch, self.transport, gate=guard) if settings.git_url else None
+        self.notifier = HttpNotifier(targets_of(settings), log)
+        self.checks = HttpChecks(lambda key: self.wake("canaries", key))
+        self.helm = HelmPool(
+            self._helm_child, ReleaseRecords(self.cluster), lambda key: self.wake("releases", key), log, workers=settings.helm_workers
+        )
+        self.registry = OciRegistry(options_of(settings))
+        self.sync: SyncManager | None = None
+        self.results: ResultsManager | None = None
+        self.canaries: CanaryManager | None = None
+        self.releases: ReleasesManager | None = None
+        self.operator = Operator(self._managers(), self.clock, log, self.leadership)
+        self.web = self._web()
+
+    # ------------------------------------------------------------ life
+
+    def run(self) -> None:
+        """Watches first, then lanes; everything is closed at the end."""
+        self.cluster.subscribe(self._changed)
+        self.web.start()
+        try:
+            missing = self.cluster.start()
+            if missing:
+                self.log.warning(f"These kinds cannot be watched yet: {', '.join(missing)}", hint="kubectl apply -k deploy/crds")
+            self.operator.run()
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        self.operator.stop()
+
+    def wake(self, lane: str, key: str = "") -> None:
+        self.operator.wake(lane, key)
+
+    def _close(self) -> None:
+        for end in (self.web.stop, self.helm.close, self.checks.close, self.notifier.close, self.cluster.close, self.transport.close):
+            end()
+        if self.repository is not None:
+            self.repository.close()
+        if self._state is not None:
+            self._state.cleanup()
+
+    def _changed(self, kind: str, namespace: str, name: str) -> None:
+        """A watched object changed: wake whom it concerns; cheap, it runs on the watch's thread."""
+        if self.canaries is not None:
+            for key in self.canaries.keys_of(kind, namespace, name):
+                self.wake("canaries", key)
+                if kind == "Canary":
+                    self.wake("results", key)
+        if kind == KIND:
+            self.wake("releases", f"{namespace}/{name}")
+        if self.sync is not None:
+            where = f"{namespace}/" if namespace else ""
+            self.wake("sync", f"{OBJECT}{kind} {where}{name}")
+
+    # ------------------------------------------------------------ parts
+
+    def _leadership(self) -> Leadership:
+        if not self.settings.enable_leader_election:
+            return AlwaysLeader()
+        pod = os.environ.get("POD_NAME", "")
+        identity = f"{pod or socket.gethostname()}_{uuid4().hex[:8]}"
+        return LeaseLeadership(self.connection, self.clock, self.log, namespace=self.namespace, identity=identity, pod=pod)
+
+    def _helm_child(self) -> Child:
+        home = self.state / "helm"
+        home.mkdir(parents=True, exist_ok=True)
+        return Child(
+            home, kubeconfig=self.settings.kubeconfig or os.environ.get("KUBECONFIG", ""), backend=os.environ.get("HELM_BIN", "") or "sdk"
+        )
+
+    def _managers(self) -> Sequence[Manager]:
+        """Without a cluster repository only canaries and releases are looked after (rule G11)."""
+        self.releases, self.canaries = self._releases_manager(), self._canary_manager()
+        found: list[Manager] = [self.releases, self.canaries]
+        if self.repository is not None:
+            cache = ParseCache()
+            load = _loader(self.settings, cache)
+            self.sync = self._sync_manager(self.repository, load)
+            self.results = ResultsManager(self.repository, self.cluster, load, self.notifier, result_rules(self.settings), self.log)
+            images = ImagesManager(self.repository, self.registry, self.cluster, load, image_rules(self.settings), self.log)
+            found = [self.sync, images, *found, self.results]
+        else:
+            self.log.info("There is no --git-url: results stay in status and Events")
+        return found
+
+    def _sync_manager(self, repository: GitRepository, load: Callable[[Tree], Loaded]) -> SyncManager:
+        store = InventoryStore(self.cluster, self.namespace)
+        applier = Applier(self.cluster, applier_user(self.settings))
+        return SyncManager(repository, self.cluster, load, store, applier, sync_rules(self.settings), self.log, prepare=self._use_key)
+
+    def _use_key(self) -> None:
+        """Load the deploy key, or make it, and log its public half once; asked before every look until it may write."""
+        if self.repository is None or not self.repository.mirror.remote.is_ssh:
+            return
+        where = f"Secret {self.namespace}/{self.settings.git_secret_name}"
+        key = ensure_key(SecretKeyStore(self.cluster, self.namespace, self.settings.git_secret_name), where=where)
+        if key != self.transport.key:
+            self.transport.use_key(key)
+            sentence = f"Add this deploy key with write access to {self.repository.url}: {key.fingerprint}"
+            self.log.info(sentence, **identity_log(key.public))
+
+    def _releases_manager(self) -> ReleasesManager:
+        downloads = Downloads(Exchange())
+        charts = ChartSources(
+            ChartCache(self.state / "charts"),
+            GitCharts(lambda url: Mirror(url, self.transport), self.repository),
+            ChartRepositories(downloads),
+            OciCharts(self._helm_child),
+            SecretLogins(self.cluster),
+        )
+        rules = ReleaseRules(namespace=self.settings.namespace, applier=applier_user(self.settings))
+        return ReleasesManager(
+            self.cluster,
+            ReleaseCharts(charts, interval=self.settings.charts_sync_interval, default_ref=self.settings.git_default_ref),
+            self.helm,
+            ReleaseValues(self.cluster, OutsideValues(downloads)),
+            ReleaseStatus(self.cluster, self.notifier, self.log),
+            rules,
+            self.log,
+            holder=self._holder,
+        )
+
+    def _holder(self) -> str:
+        if not isinstance(self.leadership, LeaseLeadership):
+            return "gitops-canary#0"
+        return "{}#{}".format(*self.leadership.term)
+
+    def _canary_manager(self) -> CanaryManager:
+        ports = Ports(self.cluster, self.checks, self.notifier, self.log)
+        knows = Knows()
+        if self.repository is not None:
+            knows = Knows(recorded_number=self._recorded_number)
+        return CanaryManager(ports, canary_rules(self.settings), knows)
+
+    def _recorded_number(self, key: str) -> int | None:
+        return self.results.recorded_number(key) if self.results is not None else None
+
+    def _web(self) -> WebServer:
+        host, _, port = self.settings.listen.rpartition(":")
+        status = Status(self.settings, self.cluster, lambda: self.operator.view(), lambda: self.leadership.leads(self.clock.now()))
+        return WebServer(
+            host or "0.0.0.0",
+            int(port),
+            wake=self.wake,
+            status=status.page,
+            samples=status.samples,
+            log=self.log,
+            secrets=WebhookSecrets(self.settings.webhook_secret_dir),
+            alive=lambda: self.operator.alive(),
+            is_leader=lambda: self.leadership.leads(self.clock.now()),
+            aliases={address: host for host, _, address in (pair.partition("=") for pair in self.settings.registry_mirror)},
+        )
+
+
+def build(settings: Settings, log: Log) -> Application:
+    """UserError names the setting or file that keeps the operator from being put together."""
+    return Application(settings, log)
+
+
+@contextmanager
+def key_store_of(settings: Settings) -> Iterator[KeyStore]:
+    """The deploy key's Secret, for a command that is not the operator."""
+    connection: Connection = connect(settings.kubeconfig)
+    from gitops_canary.adapters.log import make_log
+
+    cluster = KubernetesCluster(connection, make_log("error"))
+    try:
+        yield SecretKeyStore(cluster, own_namespace(settings), settings.git_secret_name)
+    finally:
+        cluster.close()
+
+
+# ---------------------------------------------------------------- settings to each part's own words
+
+
+def own_namespace(settings: Settings) -> str:
+    if settings.operator_namespace:
+        return settings.operator_namespace
+    return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.is_file() else "gitops-canary"
+
+
+def applier_user(settings: Settings) -> str:
+    """The user name of the ServiceAccount that sync and Helm act as, "" = nobody else."""
+    if not settings.applier_service_account:
+        return ""
+    namespace, colon, name = settings.applier_service_account.partition(":")
+    if not (namespace and colon and name):
+        raise UserError(f"cannot use --applier-service-account {settings.applier_service_account!r}", hint="write it as namespace:name")
+    return f"system:serviceaccount:{namespace}:{name}"
+
+
+def git_options(settings: Settings, state: Path) -> GitOptions:
+    known_hosts = Path(settings.git_known_hosts).read_text() if settings.git_known_hosts else ""
+    return GitOptions(
+        state / "git",
+        author_name=settings.git_user,
+        author_email=settings.git_email,
+        push_timeout=PUSH_LIMIT,
+        fetch_timeout=max(settings.git_timeout, 120.0),
+        known_hosts=known_hosts,
+        username=os.environ.get("GIT_AUTHUSER", ""),
+        password=os.environ.get("GIT_AUTHKEY", ""),
+        allow_file_urls=settings.git_url.startswith("file:"),
+    )
+
+
+def sync_rules(settings: Settings) -> SyncRules:
+    return SyncRules(
+        poll_interval=settings.git_poll_interval,
+        interval=settings.sync_interval,
+        retry=min(10.0, settings.git_poll_interval),
+        prune=settings.sync_garbage_collection,
+        default_namespace=settings.k8s_default_namespace,
+        namespaces=settings.k8s_allow_namespace,
+        tag=settings.git_sync_tag if settings.sync_state == "git" else "",
+    )
+
+
+def canary_rules(settings: Settings) -> CanaryRules:
+    return CanaryRules(
+        interval_floor=settings.analysis_interval_floor,
+        metrics_server=settings.metrics_server,
+        selector_labels=settings.selector_labels,
+        label_prefixes=settings.include_label_prefix,
+        config_tracking=settings.enable_config_tracking,
+        rollback=not settings.disable_rollback,
+        git=bool(settings.git_url),
+        namespace=settings.namespace,
+    )
+
+
+def _loader(settings: Settings, cache: ParseCache) -> Callable[[Tree], Loaded]:
+    return lambda tree: read_tree(tree, settings.git_path, cache)
+
+
+def _nothing() -> None:
+    return None
