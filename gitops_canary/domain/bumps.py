@@ -8,7 +8,7 @@ from gitops_canary.domain.automation import AutomationError, ImageKey, image_key
 from gitops_canary.domain.images import parse_image
 from gitops_canary.domain.quarantine import Quarantined, concerning
 from gitops_canary.domain.resources import Resource
-from gitops_canary.domain.tags import SAFE_TAG, Order, TagPolicy, is_newer, newest
+from gitops_canary.domain.tags import SAFE_TAG, Order, TagPolicy, candidates, is_newer, newest
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def decide(one: Automated, offer: Offer, around: Around) -> Bump | Left | None:
     """None when the file already says the newest tag, or there is none."""
     key, tag = one.key, candidate(one, offer)
     if tag is None:
-        return None
+        return _undated(one, offer)
     digest = offer.digests.get(tag, "")
     barred = concerning(around.quarantine, key)
     forbidden = next((entry for entry in barred if entry.holds(tag, digest)), None)
@@ -102,6 +102,16 @@ def decide(one: Automated, offer: Offer, around: Around) -> Bump | Left | None:
     if refusal:
         return Left(key, f"{key.image.name}:{tag} is not bumped in {key.resource.place}: {refusal}")
     return Bump(key, tag, digest, key.text_for(tag, pinned))
+
+
+def _undated(one: Automated, offer: Offer) -> Left | None:
+    """By date, a tag that does not say when it was built could be the newest: no guess."""
+    blank = [tag for tag in candidates(offer.tags, one.policy) if offer.created.get(tag) is None] if needs_dates(one) else []
+    if not blank:
+        return None
+    key = one.key
+    why = f"{key.image.name}:{blank[0]} does not say when it was built, and filter {one.policy.text!r} goes by date"
+    return Left(key, f"{key.image.name} is not bumped in {key.resource.place}: {why}")
 
 
 def _refusal(one: Automated, tag: str, repushed: bool, offer: Offer, around: Around, barred: tuple[Quarantined, ...]) -> str:

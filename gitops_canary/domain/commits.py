@@ -79,7 +79,7 @@ def version_of(text: str) -> str:
 
 
 def taken_back_message(entries: Iterable[tuple[str, str]], marker: str = "") -> str:
-    """The commit that quarantines what somebody took back (rule G8): (image:tag, commit) pairs; the trailer keeps it from being done twice."""
+    """The commit that quarantines what somebody took back (rule G8), from (image:tag, commit) pairs; its trailer says what is done."""
     pairs = sorted(set(entries))
     subject = (
         f"Quarantine {pairs[0][0]}: taken back by {pairs[0][1][:7]}" if len(pairs) == 1 else f"Quarantine {len(pairs)} images taken back"

@@ -1,4 +1,4 @@
-"""The result files `.gitops-canary/<cluster>/<namespace>/<canary>.yaml`: text to values and back (rule G9); when to write is the managers'."""
+"""The result files `.gitops-canary/<cluster>/<namespace>/<canary>.yaml` as values and as text (rule G9); when to write is the managers'."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -59,7 +59,7 @@ def read_ledgers(tree: Files, cache: LedgerCache | None = None) -> tuple[tuple[L
 
 def read_ledger(path: str, data: bytes) -> Ledger | Problem:
     try:
-        value = next((document.value for document in documents(decode(data))), {})
+        value: Any = next((document.value for document in documents(decode(data))), {})
         return _ledger(path, value)
     except Unreadable as error:
         return Problem(path, error.line, f"cannot read {path}:{error.line}: {error.sentence}")
@@ -158,5 +158,5 @@ def ledger_text(ledger: Ledger) -> bytes:
         "counts": dict(ledger.counts),
         "quarantine": [_sparse(asdict(entry)) for entry in ledger.quarantine],
     }
-    text = yaml.dump(_sparse(raw), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=140)
+    text: str = yaml.dump(_sparse(raw), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=140)
     return (HEAD + text).encode()
