@@ -117,7 +117,9 @@ def _undated(one: Automated, offer: Offer) -> Left | None:
 def _refusal(one: Automated, tag: str, repushed: bool, offer: Offer, around: Around, barred: tuple[Quarantined, ...]) -> str:
     key = one.key
     if key.written is None:
-        return "its tag there is no text" if key.image.tag == "" else "its tag there is a number: put it into quotes"
+        return "its tag there is no text: put it into quotes"
+    if not key.image.tag and not key.image.digest:
+        return "it has no tag there"  # as in Flux v1: nobody chose one yet
     if key.image.digest and not key.image.tag:
         return "it is pinned by digest there"
     olds = {"the file's tag": key.image.tag, "what serves": _tag_of(around.serving.get(key.id, ""))}
