@@ -4,9 +4,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 
 from gitops_canary.domain.errors import UserError
+from gitops_canary.sandbox.apiserver import ApiServer
 from gitops_canary.sandbox.control_plane import binaries
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
 
@@ -18,7 +20,6 @@ took_part = pytest.StashKey[dict[str, str]]()
 
 
 SERVERS = ("sandbox", "real")
-SANDBOX = Path(__file__).parents[1] / "gitops_canary/sandbox/apiserver/server.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that asks for `kubeconfig` runs on the sandbox and on the real control plane, or on the one that was given."""
     if "kubeconfig" in metafunc.fixturenames:
         given = metafunc.config.getoption("--kubeconfig")
-        names = [given] if given else [name for name in SERVERS if name == "real" or SANDBOX.is_file()]
+        names = [given] if given else SERVERS
         marks = {"real": [pytest.mark.control_plane]}
         params = [pytest.param(name, id=name if name in SERVERS else "given", marks=marks.get(name, [])) for name in names]
         metafunc.parametrize("kubeconfig", params, indirect=True, scope="session")
@@ -69,6 +70,20 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
     with ControlPlane() as plane:
         request.config.stash[took_part] = plane.versions()
         yield plane
+
+
+@pytest.fixture(scope="session")
+def sandbox_api() -> Iterator[ApiServer]:
+    """One sandbox API server for the whole session, without controllers: same manners as for the plane."""
+    with ApiServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sandbox_kubeconfig(sandbox_api: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sandbox-api") / "admin.kubeconfig"
+    path.write_bytes(orjson.dumps(sandbox_api.kubeconfig()))
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gitops_canary.adapters.cluster.projections import Projection, trimmed
@@ -17,12 +17,14 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True)
 class Entry:
-    """`doc` as managers see it; `owned` = our managers' `fieldsV1`; `whole` = nothing of it was left out but bookkeeping."""
+    """`doc` as managers see it; `owned` = our managers' `fieldsV1`; `whole` = nothing of it was left out but bookkeeping; `heard` = the
+    watch has told this version, not only the answer to our own write."""
 
     doc: Doc
     version: int
     owned: Mapping[str, Mapping[str, Any]]
     whole: bool
+    heard: bool
 
 
 class Store:
@@ -34,6 +36,7 @@ class Store:
         self._metadata_only = metadata_only
         self._lock = threading.Lock()
         self._entries: dict[Name, Entry] = {}
+        self._removed: set[Name] = set()
         self._seen = 0
 
     def get(self, name: Name) -> Entry | None:
@@ -51,32 +54,38 @@ class Store:
             return set(self._entries)
 
     def watched(self, doc: Doc) -> Name | None:
-        """Takes an ADDED or MODIFIED object; its name when it was news, None when a write of ours had told it already."""
-        entry = self._entry(doc, whole=not self._metadata_only)
+        """Takes an ADDED or MODIFIED object; its name the first time the watch tells this version or a newer one, else None.
+
+        A write of our own is news too: the lane that wrote is not the only one that wants to know."""
+        entry = self._entry(doc, whole=not self._metadata_only, heard=True)
         name = name_of(doc)
         with self._lock:
             self._seen = max(self._seen, entry.version)
             old = self._entries.get(name)
-            if old is not None and old.version >= entry.version:
+            if old is not None and (old.version > entry.version or (old.version == entry.version and old.heard)):
                 return None
-            self._entries[name] = entry
+            known = old is not None and old.version == entry.version and old.whole and not entry.whole
+            self._entries[name] = replace(old, heard=True) if known and old is not None else entry
             return name
 
     def deleted(self, doc: Doc) -> Name | None:
+        """Its name when it is gone now, or when a delete of ours had removed it already."""
         name, version = name_of(doc), version_of(doc)
         with self._lock:
             self._seen = max(self._seen, version)
             old = self._entries.get(name)
+            was_ours = name in self._removed
+            self._removed.discard(name)
             # Deleted and made again by us before this was heard: what stands there is another, newer object.
-            if old is None or old.version > version:
-                return None
-            del self._entries[name]
-            return name
+            if old is not None and old.version <= version:
+                del self._entries[name]
+                return name
+            return name if was_ours else None
 
     def wrote(self, doc: Doc) -> None:
         """Takes the answer to a write of ours, if the watch has not told anything newer; an object that the watch has seen deleted since
         stays deleted."""
-        entry = self._entry(doc, whole=True)
+        entry = self._entry(doc, whole=True, heard=False)
         name = name_of(doc)
         with self._lock:
             old = self._entries.get(name)
@@ -89,6 +98,7 @@ class Store:
             old = self._entries.get(name)
             if old is not None and uid in ("", old.doc["metadata"].get("uid")):
                 del self._entries[name]
+                self._removed.add(name)
 
     def keep_only(self, listed: set[Name], version: int) -> list[Name]:
         """After a new list made at `version`: forgets what was not in it (and is not newer than it); returns the forgotten names."""
@@ -97,13 +107,14 @@ class Store:
             gone = [name for name, entry in self._entries.items() if name not in listed and entry.version <= version]
             for name in gone:
                 del self._entries[name]
-            return gone
+            ours, self._removed = self._removed - listed, set()
+            return sorted({*gone, *ours})
 
-    def _entry(self, doc: Doc, *, whole: bool) -> Entry:
+    def _entry(self, doc: Doc, *, whole: bool, heard: bool) -> Entry:
         projection = trimmed if self._metadata_only else self._projection
         # A projected kind is never whole: fields that an apply is compared with are missing.
         complete = whole and projection is trimmed
-        return Entry({**projection(doc), **self._type}, version_of(doc), _owned(doc), complete)
+        return Entry({**projection(doc), **self._type}, version_of(doc), _owned(doc), complete, heard)
 
 
 def name_of(doc: Doc) -> Name:

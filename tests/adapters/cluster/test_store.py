@@ -1,5 +1,6 @@
 """The cache of one kind: the watch and our own writes may tell the same thing in any order, the newer wins."""
 
+from dataclasses import replace
 from typing import Any
 
 from gitops_canary.adapters.cluster.projections import pod, trimmed
@@ -26,9 +27,16 @@ def test_an_older_event_does_not_undo_a_newer_write() -> None:
     assert cache.watched(doc(5)) == KEY
     cache.wrote(doc(9))
     assert cache.watched(doc(7)) is None
-    assert cache.watched(doc(9)) is None
     assert version(cache) == 9
-    assert cache.watched(doc(10)) == KEY
+
+
+def test_every_version_is_told_once_our_own_writes_too() -> None:
+    cache = store()
+    cache.wrote(doc(9))
+    assert [cache.watched(doc(9)), cache.watched(doc(9)), cache.watched(doc(10)), cache.watched(doc(10))] == [KEY, None, KEY, None]
+    cache.removed(KEY, "u1")
+    assert version(cache) is None
+    assert [cache.deleted(doc(11)), cache.deleted(doc(11))] == [KEY, None]
 
 
 def test_an_answer_that_comes_after_the_deletion_was_heard_brings_nothing_back() -> None:
@@ -43,8 +51,8 @@ def test_an_object_made_anew_is_not_removed_by_its_predecessors_deletion() -> No
     cache = store()
     cache.watched(doc(5))
     cache.wrote(doc(9, uid="u2"))
-    assert cache.deleted(doc(8)) is None
     cache.removed(KEY, "u1")
+    assert cache.deleted(doc(8)) is None
     assert version(cache) == 9
 
 
@@ -86,6 +94,8 @@ def test_metadata_is_not_taken_for_the_whole_object_but_our_own_answer_is() -> N
     assert entry is not None
     assert entry.whole
     assert entry.doc["data"] == {"a": "1"}
+    assert cache.watched(doc(6)) == KEY
+    assert cache.get(KEY) == replace(entry, heard=True)
 
 
 def test_reading_many_filters_by_namespace_and_labels_in_order_of_name() -> None:

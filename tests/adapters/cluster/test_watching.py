@@ -199,6 +199,6 @@ def test_a_namespaced_cluster_watches_and_reads_only_its_own(connection: Connect
         assert cluster.get(Ref("v1", "Namespace", "", namespace)) is not None
         made = config_map(namespace)
         cluster.apply(made)
-        changes.until(lambda: cluster.get(ref(made)) is not None)
+        changes.until(lambda: changes.heard)
         assert {one["metadata"]["namespace"] for one in cluster.list(*CONFIG_MAP, namespace)} == {namespace}
         assert {space for _, space, _ in changes.heard} == {namespace}
