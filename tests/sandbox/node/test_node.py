@@ -1,4 +1,4 @@
-"""The node on a real control plane, with a registry, the mesh and stock kubectl: what users see is what kubelets do."""
+"""The node on a real control plane and on the sandbox's own, with a registry, the mesh and stock kubectl: users see what kubelets do."""
 
 import base64
 import json
@@ -6,14 +6,18 @@ import shutil
 import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 import urllib3
 
 from gitops_canary.metrics.prometheus import builtin_query, query_url, read_grouped, read_single
+from gitops_canary.sandbox.apiserver.server import ApiServer
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
+from gitops_canary.sandbox.controllers.manager import Controllers
 from gitops_canary.sandbox.mesh.mesh import Mesh
 from gitops_canary.sandbox.node.containers import Pace
 from gitops_canary.sandbox.node.images import RegistryImages
@@ -22,14 +26,13 @@ from gitops_canary.sandbox.promql.real import metrics_endpoint
 from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target
 from gitops_canary.sandbox.registryd.server import RegistryServer
 
-pytestmark = pytest.mark.control_plane
 NAMESPACE = "node-test"
 Doc = dict[str, Any]
 
 
 @dataclass
 class World:
-    plane: ControlPlane
+    plane: Any
     mesh: Mesh
     node: Node
     kubeconfig: str
@@ -82,8 +85,43 @@ def service(name: str) -> Doc:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
-@pytest.fixture(scope="module")
-def world(control_plane: ControlPlane) -> Iterator[World]:
+class Sandbox:
+    """The sandbox's API server and controllers, asked as the real plane is."""
+
+    kubectl = None
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._server = folder, ApiServer()
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def kubeconfig(self, user: str) -> Path:
+        path = self._folder / f"{user}.json"
+        path.write_text(json.dumps(self._server.kubeconfig()))
+        return path
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with self._server:
+            controllers = Controllers(self.kubeconfig("controllers"))
+            controllers.start()
+            yield
+            controllers.stop()
+
+
+@pytest.fixture(scope="module", params=["sandbox", pytest.param("real", marks=pytest.mark.control_plane)])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    if request.param == "real":
+        yield from worlds(request.getfixturevalue("control_plane"))
+        return
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    with sandbox.running():
+        yield from worlds(sandbox)
+
+
+def worlds(control_plane: ControlPlane | Sandbox) -> Iterator[World]:
     with RegistryServer() as registry:
         for tag, behaviour in (("3.1.0", "good"), ("3.1.2", "crash"), ("3.1.3", "errors=lots"), ("3.1.4", "errors=0.4,slow=30ms")):
             registry.push_image("stefanprodan/podinfo", tag, labels={PROGRAM: "podinfo", BEHAVIOUR: behaviour})
@@ -266,9 +304,12 @@ def test_a_pod_speaks_to_the_api_as_its_own_service_account(world: World) -> Non
     text = world.kubectl("logs", "robot").stdout.decode()
     config, end = json.JSONDecoder().raw_decode(text)
     assert config["clusters"][0]["cluster"]["server"] == world.plane.url
-    payload = text[end:].split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    assert claims["sub"] == f"system:serviceaccount:{NAMESPACE}:robot"
+    authority = base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+    with urllib3.PoolManager(ca_cert_data=authority) as http:
+        question = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        url = f"{world.plane.url}/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        answer = http.request("POST", url, json=question, headers={"Authorization": f"Bearer {text[end:].strip()}"}).json()
+    assert answer["status"]["userInfo"]["username"] == f"system:serviceaccount:{NAMESPACE}:robot"
 
 
 def test_the_load_tester_runs_as_a_process_on_the_pods_own_address(world: World) -> None:
@@ -402,7 +443,7 @@ REFUSED: dict[str, tuple[Callable[[str], str], int, str]] = {
 def test_the_kubelet_refuses_what_it_does_not_know(
     world: World, toolbox: str, path: Callable[[str], str], status: int, sentence: str
 ) -> None:
-    node = world.plane.request("GET", "/api/v1/nodes/node-test")["status"]
+    node = json.loads(world.kubectl("get", "node", "node-test", "-o", "json").stdout)["status"]
     url = f"https://{node['addresses'][0]['address']}:{node['daemonEndpoints']['kubeletEndpoint']['Port']}"
     assert urllib.parse.urlsplit(url).hostname != "127.0.0.1"
     with urllib3.PoolManager(cert_reqs="CERT_NONE", assert_hostname=False) as http, pytest.warns(urllib3.exceptions.InsecureRequestWarning):
