@@ -147,6 +147,24 @@ def test_r1_a_forgotten_checks_late_answer_vanishes(world: World) -> None:
         assert list(world.checks.answers("test/frontend")) == ["new"]
 
 
+def test_r1_a_key_that_is_started_anew_takes_no_answer_of_its_first_start(world: World) -> None:
+    old, new = threading.Event(), threading.Event()
+    with Peer(lambda asked, number: Reply(200, b"old")) as first, Peer(lambda asked, number: Reply(200, b"new")) as second:
+        first.hold, second.hold = old, new
+        world.checks.start("test/frontend", hook(first.url, "k"))
+        first.arrived.get(timeout=10)
+        world.checks.forget("test/frontend")
+        world.checks.start("test/frontend", hook(second.url, "k"))
+        second.arrived.get(timeout=10)
+        old.set()
+        first.next()
+        world.answer(hook(first.url, "another"), "test/other")
+        assert world.checks.answers("test/frontend") == {}
+        new.set()
+        assert world.woken.get(timeout=10) == "test/frontend"
+        assert world.checks.answers("test/frontend")["k"].message == "new"
+
+
 def test_a_hanging_owner_and_a_hanging_host_hold_up_nobody_else() -> None:
     world = World(workers=6, per_host=2, per_owner=1)
     hanging = threading.Event()

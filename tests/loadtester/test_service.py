@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -161,10 +162,17 @@ def test_commands_run_when_they_are_allowed(trusting: World, tmp_path: Path) -> 
     assert trusting.order("echo four", returnCmdOutput="true") == (200, "four\n")
 
 
-def test_a_command_beyond_its_time_is_ended_with_its_children() -> None:
+def test_a_command_beyond_its_time_is_ended_with_its_children(tmp_path: Path) -> None:
+    """The pipe ends when its last writer has."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=pipe.read_bytes, daemon=True)
+    reader.start()
     with World(allow_commands=True, timeout=0.3) as world:
-        status, text = world.order("sleep 60 & wait", "bash")
+        status, text = world.order(f"sleep 60 > {pipe} & wait", "bash")
     assert (status, text) == (500, "cannot finish bash: it did not end within 0.3 s")
+    reader.join(5)
+    assert not reader.is_alive()
 
 
 def test_a_program_that_is_not_there_is_named(trusting: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,14 @@ def test_without_the_ca_nothing_is_asked(served: Running) -> None:
 
 
 @of("tls")
+def test_the_environments_ca_bundle_changes_nothing(served: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With it set, as on many company machines, requests would leave its own `verify` unread."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    push_image(served.target, "app", "1.0.0")
+    assert "1.0.0" in OciRegistry(Options(ca=served.ca)).tags(image(served, "app"))
+
+
+@of("tls")
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 def test_an_insecure_host_is_asked_over_tls_all_the_same(served: Running) -> None:
     push_image(served.target, "app", "1.0.0")
