@@ -144,15 +144,16 @@ def expand(text: str, known: Mapping[str, str]) -> str:
 
 def moved(texts: Iterable[str], container: Doc, volumes: Mapping[str, Path]) -> list[str]:
     """The texts with every mount path replaced by the folder that stands for it: there is no file system of the container's own."""
-    mounts = sorted(container.get("volumeMounts") or (), key=lambda mount: -len(mount["mountPath"]))
-    result = []
-    for text in texts:
-        for mount in mounts:
-            target = volumes[mount["name"]] / mount["subPath"] if mount.get("subPath") else volumes[mount["name"]]
-            pattern = rf"(?<![\w./-]){re.escape(mount['mountPath'].rstrip('/'))}(?=$|[/:,;\s\"'])"
-            text = re.sub(pattern, lambda _, target=target: str(target), text)  # type: ignore[misc]
-        result.append(text)
-    return result
+    places: dict[str, str] = {}
+    for mount in container.get("volumeMounts") or ():
+        target = volumes[mount["name"]] / mount["subPath"] if mount.get("subPath") else volumes[mount["name"]]
+        places[mount["mountPath"].rstrip("/")] = str(target)
+    if not places:
+        return list(texts)
+    # One pass, the longest path first: what was put in must not be replaced again (a mount on /tmp).
+    paths = "|".join(re.escape(path) for path in sorted(places, key=len, reverse=True))
+    pattern = re.compile(rf"(?<![\w./-])({paths})(?=$|[/:,;\s\"'])")
+    return [pattern.sub(lambda match: places[match[1]], text) for text in texts]
 
 
 def bound(argument: str, place: Place) -> str:

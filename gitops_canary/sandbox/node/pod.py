@@ -1,6 +1,7 @@
 """One pod's life on the node: its place, files and containers, its status in the API, and its orderly end."""
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from gitops_canary.sandbox.node.accounts import Account
 from gitops_canary.sandbox.node.addresses import Addresses, Place
 from gitops_canary.sandbox.node.containers import RETRY_SECONDS, Container, Pace, Shared, ended, now, stop_all
 from gitops_canary.sandbox.node.environment import ConfigProblem, Sources, write_volumes
+from gitops_canary.sandbox.node.events import warning
 from gitops_canary.sandbox.node.guardian import Guardian
 from gitops_canary.sandbox.node.images import ImageSource
 from gitops_canary.sandbox.node.shims import path_with
@@ -57,6 +59,7 @@ class PodWorker:
         self.inits: list[Container] = []
         self._dirty, self._reported = asyncio.Event(), pod.get("status") or {}
         self._terminating = False
+        self._told: set[str] = set()
 
     def start(self) -> None:
         self._life = asyncio.create_task(self._live())
@@ -184,6 +187,7 @@ class PodWorker:
             status = self._status()
             if status != self._reported and await self._patch("/status", {"status": status}):
                 self._reported = status
+                await self._warn()
             elif status != self._reported:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -204,6 +208,15 @@ class PodWorker:
             now=now(),
             terminating=self._terminating,
         )
+
+    async def _warn(self) -> None:
+        """Events are told once and never waited for again: a refused one is lost, as a kubelet's is."""
+        for each in (*self.containers, *self.inits):
+            event = warning(self.pod, each.status, self._services.addresses.node, now())
+            if event and event["metadata"]["name"] not in self._told:
+                self._told.add(event["metadata"]["name"])
+                with contextlib.suppress(ApiError, *NETWORK):
+                    await self._services.kube.request("POST", f"/api/v1/namespaces/{self.key[0]}/events", event)
 
     async def _patch(self, part: str, patch: Doc) -> bool:
         """Whether it was written; a pod that is gone needs no status."""

@@ -233,6 +233,8 @@ def test_a_pod_that_cannot_run_says_why(world: World, request: pytest.FixtureReq
     status = world.pod(name)["status"]["containerStatuses"][0]
     assert sentence in status["state"].get("waiting", {"message": sentence})["message"]
     assert not status["ready"]
+    world.kubectl("wait", "events", "--field-selector", f"involvedObject.name={name}", "--for=jsonpath={.type}=Warning", "--timeout=10s")
+    assert "Warning" in world.kubectl("describe", "pod", name).stdout.decode()
     world.kubectl("delete", "pod", name, "--now")
 
 
