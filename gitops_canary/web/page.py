@@ -14,7 +14,7 @@ HEADERS = {
 }
 ORDER = ("Failed", "Progressing", "WaitingPromotion", "Waiting", "Promoting", "Finalising", "Initializing", "Terminating")
 """Phases that want attention first; the others follow by name."""
-MARKS = {"Failed": "✖", "Succeeded": "✔", "Initialized": "✔", "Waiting": "⏸", "WaitingPromotion": "⏸"}
+MARKS = {"Failed": "✖", "Succeeded": "✔", "Initialized": "✔", "Waiting": "◆", "WaitingPromotion": "◆"}
 """Shapes beside the words: colour alone says nothing."""
 
 
