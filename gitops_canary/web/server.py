@@ -45,7 +45,8 @@ class WebhookSecrets:
 class WebServer:
     """`start` binds (UserError when it cannot), `stop` ends it, `url` is its address. The callables are called on the server's thread:
     `wake(lane, key)`; `status()` for page and API (see `page.render`); `samples()` for /metrics; `alive()`, `ready()` for the probes;
-    `is_leader()`, since a follower answers webhooks 503 (rule O4). `aliases`: a mirror's address to the host that images name."""
+    `is_leader()`, since a follower answers webhooks 503 (rule O4). `aliases`: a mirror's address, with or
+    without scheme, to the host that images name."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class WebServer:
         aliases: Mapping[str, str] | None = None,
         pause: float = PAUSE,
     ) -> None:
-        self._aliases = aliases or {}
+        self._aliases = {(address.partition("://")[2] or address).rstrip("/"): host for address, host in (aliases or {}).items()}
         self._status, self._log, self._secrets = status, log, secrets or WebhookSecrets()
         self._alive, self._ready, self._is_leader = alive, ready, is_leader
         self._coalescer = Coalescer(wake, pause)

@@ -52,6 +52,7 @@ class World:
             secrets=WebhookSecrets(str(folder), {"GITOPS_CANARY_WEBHOOK_SECRET_DOCKERHUB": "hubtoken"}),
             alive=lambda: self.lives,
             is_leader=lambda: self.leads,
+            aliases={"http://127.0.0.1:5000/": "docker.io"},
             pause=0.05,
         )
 
@@ -132,6 +133,14 @@ def test_a_genuine_message_wakes_a_lane(world: World) -> None:
     assert world.hook(b'{"repository": {"repo_name": "a/b"}}', "/hook/dockerhub/hubtoken").status == 202
     assert world.woken.get(timeout=5) == ("images", "index.docker.io/a/b")
     assert 'gitops_canary_webhooks_total{source="generic",status="202"} 1.0' in world.get("/metrics").data.decode()
+
+
+def test_a_push_to_a_mirror_wakes_the_image_that_it_mirrors(world: World, tmp_path: Path) -> None:
+    (tmp_path / "registry").write_text("r")
+    event = {"action": "push", "target": {"repository": "a/b", "tag": "1"}, "request": {"host": "127.0.0.1:5000"}}
+    body = json.dumps({"events": [event]})
+    answer = HTTP.request("POST", f"{world.server.url}/hook/registry", body=body, headers={"Authorization": "Bearer r"})
+    assert (answer.status, world.woken.get(timeout=5)) == (202, ("images", "index.docker.io/a/b"))
 
 
 REFUSED = {
