@@ -1,6 +1,6 @@
 """Bumps image tags: lists tags of the images that automation may touch, decides, and commits all bumps of a scan at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -15,6 +15,7 @@ from gitops_canary.domain.tags import candidates
 from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.reading import CANARY, Reader, edited, images_of, keys_behind, primary_of
 from gitops_canary.managers.taken_back import TakenBack
+from gitops_canary.manifests.tree import Loaded
 from gitops_canary.ports import Change, Cluster, Edit, Log, Moment, Registry, Repository, Tree, Turn, Wake
 
 
@@ -28,6 +29,8 @@ class ImageRules:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     marker: str = ""
+    cluster_name: str = "default"
+    default_namespace: str = "default"
     adopt_results: bool = False
 
     def scans(self, canonical: str) -> bool:
@@ -47,16 +50,24 @@ class _Scan:
 class ImagesManager:
     name = "images"
 
-    def __init__(self, repository: Repository, registry: Registry, cluster: Cluster, reader: Reader, rules: ImageRules, log: Log) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        registry: Registry,
+        cluster: Cluster,
+        load: Callable[[Tree], Loaded],
+        rules: ImageRules,
+        log: Log,
+    ) -> None:
         self._repository = repository
         self._registry = registry
         self._cluster = cluster
-        self._reader = reader
+        self._reader = Reader(load, rules.cluster_name, rules.default_namespace)
         self._rules = rules
         self._log = log
         self._scans: dict[str, _Scan] = {}
         self._backoff = Backoff(first=rules.retry, most=rules.poll_interval)
-        self._taken_back = TakenBack(repository, reader, rules.marker)
+        self._taken_back = TakenBack(repository, self._reader, rules.marker)
         self._said: set[str] = set()
 
     def ensure(self, now: Moment, keys: frozenset[str]) -> Turn:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_canary.managers.images import ImageRules, ImagesManager
-from gitops_canary.managers.reading import Reader
 from gitops_canary.manifests.tree import ParseCache, read_tree
 from gitops_canary.ports import Turn
 from tests.memory.clock import VirtualClock
@@ -64,8 +63,8 @@ class World:
     def restart(self) -> None:
         """A new process: everything in memory is gone."""
         cache = ParseCache()
-        self.reader = Reader(lambda tree: read_tree(tree, (), cache))
-        self.images = ImagesManager(self.repository, self.registry, self.cluster, self.reader, self.rules, self.log)
+        self.load = lambda tree: read_tree(tree, (), cache)
+        self.images = ImagesManager(self.repository, self.registry, self.cluster, self.load, self.rules, self.log)
 
     def poll(self, *keys: str, after: float = 0.0) -> Turn:
         """Fetch as sync does and run the images manager once."""
