@@ -36,6 +36,8 @@ def decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdict
     (rule R1). Deciding again on what the step made leads on; a step that changes nothing means rest."""
     if seen.deleted is not None:
         return _deleted(spec, status, seen, now)
+    if status.phase is Phase.TERMINATING:
+        return Step(status)
     if spec.suspend:
         return Step(replace(status, says=story.suspended(spec)))
     if seen.obstacle or seen.target is None:

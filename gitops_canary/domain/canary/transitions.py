@@ -34,7 +34,7 @@ STARTED = frozenset({Phase.WAITING, Phase.PROGRESSING})
 _ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.TERMINATING})
 
 TRANSITIONS: Mapping[Phase, frozenset[Phase]] = {
-    Phase.NEW: frozenset({Phase.INITIALIZING}),
+    Phase.NEW: frozenset({Phase.INITIALIZING, Phase.INITIALIZED}),
     Phase.INITIALIZING: frozenset({Phase.INITIALIZED}),
     Phase.INITIALIZED: STARTED,
     Phase.WAITING: _ENDED | STARTED,

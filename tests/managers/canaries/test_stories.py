@@ -356,7 +356,7 @@ def test_A35_the_frontends_story_is_the_seeds() -> None:
 def test_A35_the_backends_story_is_the_seeds() -> None:
     """A config change; bad success rates at 35 %, bad durations at 45 %, and the weights go on when the numbers are good again."""
     world = World(name="backend")
-    bad = {35: iter([("request-success-rate", 62.5), ("request-success-rate", 88.235)])}
+    bad = {35: iter([("request-success-rate", 62.5), ("request-success-rate", 88.2353)])}
     bad[45] = iter([("request-duration", 2415.0), ("request-duration", 2420.0)])
     trouble: dict[str, tuple[str, float]] = {}
 
@@ -380,7 +380,7 @@ def test_A35_the_backends_story_is_the_seeds() -> None:
         "Starting canary analysis for backend.test",
         *[f"Advance backend.test canary weight {weight}" for weight in range(5, 40, 5)],
         "Halt backend.test advancement success rate 62.50% < 99%",
-        "Halt backend.test advancement success rate 88.23% < 99%",
+        "Halt backend.test advancement success rate 88.24% < 99%",
         "Advance backend.test canary weight 40",
         "Advance backend.test canary weight 45",
         "Halt backend.test advancement request duration 2.415s > 500ms",
