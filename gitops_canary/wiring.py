@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from gitops_canary.adapters.checks import HttpChecks
@@ -28,19 +29,25 @@ from gitops_canary.adapters.helm.repositories import ChartRepositories
 from gitops_canary.adapters.helm.storage import ReleaseRecords
 from gitops_canary.adapters.notify import HttpNotifier, targets_of
 from gitops_canary.adapters.registry.images import OciRegistry, options_of
+from gitops_canary.adapters.registry.pull_secrets import ClusterPullSecrets, Use
 from gitops_canary.adapters.secrets import SecretKeyStore
+from gitops_canary.adapters.serving import listen_address
+from gitops_canary.domain.automation import image_keys
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND
+from gitops_canary.domain.images import parse_image
+from gitops_canary.domain.resources import Resource
 from gitops_canary.managers.applier import Applier
 from gitops_canary.managers.canaries.manager import CanaryManager, Ports
 from gitops_canary.managers.canaries.rules import OBSERVED, CanaryRules, Knows
-from gitops_canary.managers.images import ImagesManager
+from gitops_canary.managers.images import ImageRules, ImagesManager
 from gitops_canary.managers.inventory import InventoryStore
 from gitops_canary.managers.release_charts import ReleaseCharts
+from gitops_canary.managers.release_refusal import refusal_by_canaries
 from gitops_canary.managers.release_status import ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
-from gitops_canary.managers.results import ResultsManager
+from gitops_canary.managers.results import ResultRules, ResultsManager
 from gitops_canary.managers.sync import OBJECT, SyncManager, SyncRules
 from gitops_canary.manifests.tree import Loaded, ParseCache, read_tree
 from gitops_canary.operator import AlwaysLeader, Leadership, Operator
@@ -74,7 +81,7 @@ class Application:
         self.helm = HelmPool(
             self._helm_child, ReleaseRecords(self.cluster), lambda key: self.wake("releases", key), log, workers=settings.helm_workers
         )
-        self.registry = OciRegistry(options_of(settings))
+        self.registry = OciRegistry(options_of(settings), ClusterPullSecrets(self.cluster, self._uses))
         self.sync: SyncManager | None = None
         self.results: ResultsManager | None = None
         self.canaries: CanaryManager | None = None
@@ -103,12 +110,16 @@ class Application:
         self.operator.wake(lane, key)
 
     def _close(self) -> None:
-        for end in (self.web.stop, self.helm.close, self.checks.close, self.notifier.close, self.cluster.close, self.transport.close):
+        for end in self._ends():
             end()
         if self.repository is not None:
             self.repository.close()
         if self._state is not None:
             self._state.cleanup()
+
+    def _ends(self) -> Sequence[Callable[[], None]]:
+        charts = self._git_charts.close
+        return (self.web.stop, self.helm.close, self.checks.close, self.notifier.close, charts, self.cluster.close, self.transport.close)
 
     def _changed(self, kind: str, namespace: str, name: str) -> None:
         """A watched object changed: wake whom it concerns; cheap, it runs on the watch's thread."""
@@ -119,6 +130,8 @@ class Application:
                     self.wake("results", key)
         if kind == KIND:
             self.wake("releases", f"{namespace}/{name}")
+        elif kind in ("ConfigMap", "Secret"):
+            self.wake("releases")
         if self.sync is not None:
             where = f"{namespace}/" if namespace else ""
             self.wake("sync", f"{OBJECT}{kind} {where}{name}")
@@ -147,8 +160,9 @@ class Application:
             cache = ParseCache()
             load = _loader(self.settings, cache)
             self.sync = self._sync_manager(self.repository, load)
-            self.results = ResultsManager(self.repository, self.cluster, load, self.notifier, result_rules(self.settings), self.log)
             images = ImagesManager(self.repository, self.registry, self.cluster, load, image_rules(self.settings), self.log)
+            rules = result_rules(self.settings)
+            self.results = ResultsManager(self.repository, self.cluster, load, self.notifier, rules, self.log)
             found = [self.sync, images, *found, self.results]
         else:
             self.log.info("There is no --git-url: results stay in status and Events")
@@ -172,9 +186,10 @@ class Application:
 
     def _releases_manager(self) -> ReleasesManager:
         downloads = Downloads(Exchange())
+        self._git_charts = GitCharts(lambda url: Mirror(url, self.transport), self.repository)
         charts = ChartSources(
             ChartCache(self.state / "charts"),
-            GitCharts(lambda url: Mirror(url, self.transport), self.repository),
+            self._git_charts,
             ChartRepositories(downloads),
             OciCharts(self._helm_child),
             SecretLogins(self.cluster),
@@ -189,6 +204,7 @@ class Application:
             rules,
             self.log,
             holder=self._holder,
+            refusal=refusal_by_canaries(self.cluster),
         )
 
     def _holder(self) -> str:
@@ -200,18 +216,27 @@ class Application:
         ports = Ports(self.cluster, self.checks, self.notifier, self.log)
         knows = Knows()
         if self.repository is not None:
-            knows = Knows(recorded_number=self._recorded_number)
+            knows = Knows(self._recorded_number, self._file_image)
         return CanaryManager(ports, canary_rules(self.settings), knows)
+
+    def _uses(self, name: str) -> list[Use]:
+        """Where the repository's manifests use an image: whose pull secrets may open its registry."""
+        wanted = parse_image(name).canonical
+        resources = self.sync.placed() if self.sync is not None else ()
+        return [_use(one) for one in resources if any(key.image.canonical == wanted for key in image_keys(one))]
 
     def _recorded_number(self, key: str) -> int | None:
         return self.results.recorded_number(key) if self.results is not None else None
 
+    def _file_image(self, key: str, container: str) -> str | None:
+        return self.results.file_image(key, container) if self.results is not None else None
+
     def _web(self) -> WebServer:
-        host, _, port = self.settings.listen.rpartition(":")
+        host, port = listen_address(self.settings.listen)
         status = Status(self.settings, self.cluster, lambda: self.operator.view(), lambda: self.leadership.leads(self.clock.now()))
         return WebServer(
-            host or "0.0.0.0",
-            int(port),
+            host,
+            port,
             wake=self.wake,
             status=status.page,
             samples=status.samples,
@@ -287,6 +312,28 @@ def sync_rules(settings: Settings) -> SyncRules:
     )
 
 
+def image_rules(settings: Settings) -> ImageRules:
+    return ImageRules(
+        poll_interval=settings.registry_poll_interval,
+        hold_during_run=settings.hold_bumps_during_run,
+        include=settings.registry_include_image,
+        exclude=settings.registry_exclude_image,
+        marker=settings.git_ci_skip_message if settings.git_ci_skip else "",
+        adopt_results=settings.adopt_results,
+        cluster_name=settings.cluster_name,
+        default_namespace=settings.k8s_default_namespace,
+    )
+
+
+def result_rules(settings: Settings) -> ResultRules:
+    return ResultRules(
+        cluster_name=settings.cluster_name,
+        default_namespace=settings.k8s_default_namespace,
+        adopt=settings.adopt_results,
+        marker=settings.git_ci_skip_message if settings.git_ci_skip else "",
+    )
+
+
 def canary_rules(settings: Settings) -> CanaryRules:
     return CanaryRules(
         interval_floor=settings.analysis_interval_floor,
@@ -302,6 +349,13 @@ def canary_rules(settings: Settings) -> CanaryRules:
 
 def _loader(settings: Settings, cache: ParseCache) -> Callable[[Tree], Loaded]:
     return lambda tree: read_tree(tree, settings.git_path, cache)
+
+
+def _use(resource: Resource) -> Use:
+    """A workload names account and secrets in its pod template; a release's pods run under its namespace's default account."""
+    template: Any = ((resource.doc.get("spec") or {}).get("template") or {}).get("spec") or {}
+    secrets = tuple(str(one.get("name")) for one in template.get("imagePullSecrets") or ())
+    return Use(resource.ref.namespace, str(template.get("serviceAccountName") or "default"), secrets)
 
 
 def _nothing() -> None:

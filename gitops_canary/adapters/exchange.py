@@ -95,9 +95,19 @@ class Exchange:
             if (proxy, disable_tls) not in self._pools:
                 options = {"num_pools": HOSTS, "maxsize": 8, "cert_reqs": "CERT_NONE" if disable_tls else "CERT_REQUIRED"}
                 self._pools[proxy, disable_tls] = (
-                    urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
+                    urllib3.ProxyManager(proxy, proxy_headers=_proxy_login(proxy), **options)  # type: ignore[arg-type]
+                    if proxy
+                    else urllib3.PoolManager(**options)  # type: ignore[arg-type]
                 )
             return self._pools[proxy, disable_tls]
+
+
+def _proxy_login(proxy: str) -> dict[str, str]:
+    """urllib3 leaves out the user info of a proxy's URL."""
+    login = urlsplit(proxy)
+    if not login.username:
+        return {}
+    return dict(urllib3.make_headers(proxy_basic_auth=f"{unquote(login.username)}:{unquote(login.password or '')}"))
 
 
 def _read(answer: urllib3.BaseHTTPResponse, url: str, until: float, timeout: float, limit: int) -> Reply:

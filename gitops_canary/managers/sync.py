@@ -88,6 +88,10 @@ class SyncManager:
         except GitopsCanaryError as error:
             return self._failed(now, error)
 
+    def placed(self) -> tuple[Resource, ...]:
+        """The objects of the head, as they were last compared."""
+        return tuple(self._placed.values())
+
     def _fetch(self, now: Moment, asked: bool) -> bool:
         """Ask the remote when the poll is due; True when the head moved since the last sync."""
         if asked or self._fetch_due <= now.mono:
@@ -234,7 +238,7 @@ class SyncManager:
     def _wakes(self, applied: list[Resource], moved: bool) -> tuple[Wake, ...]:
         wakes = [Wake(LANES[r.ref.kind], key_of(r.ref)) for r in applied if r.ref.kind in LANES]
         if moved:
-            wakes += [Wake("images"), Wake("results")]
+            wakes += [Wake("releases"), Wake("images"), Wake("results")]
         return tuple(wakes)
 
     def _says(self) -> str:

@@ -32,6 +32,8 @@ OPERATOR = ("gitops-canary/gitops-canary", "0.1.0")
 CURL = ("curlimages/curl", "8.10.1")
 NAMESPACE = "gitops-canary"
 REPOSITORY = "cluster"
+CANARY_PATH = ".gitops-canary/default/{namespace}/{name}.yaml"
+"""Where results are written in the cluster repository."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,6 @@ class World:
         """The operator by the manifests of deploy/, with these settings beside the world's own addresses."""
         own = {
             "git-url": self.git.url(REPOSITORY),
-            "git-known-hosts": "/etc/gitops-canary/known_hosts",
             "metrics-server": self.metrics.url,
             "registry-mirror": f"docker.io={self.registry.url}",
         }
@@ -197,8 +198,10 @@ class World:
             text = "".join(f"{key}: {json.dumps(value) if isinstance(value, str) else value}\n" for key, value in settings.items())
             kept = "".join(f"{key}: {value}\n" for key, value in lines.items() if key not in settings)
             return {**doc, "data": {"settings.yaml": kept + text, "known_hosts": self.git.known_hosts + "\n"}}
-        if doc["kind"] == "Deployment" and environ:
-            doc["spec"]["template"]["spec"]["containers"][0]["env"] += [{"name": key, "value": value} for key, value in environ.items()]
+        if doc["kind"] == "Deployment":
+            container = doc["spec"]["template"]["spec"]["containers"][0]
+            container["args"].append("--git-known-hosts=/etc/gitops-canary/known_hosts")
+            container["env"] += [{"name": key, "value": value} for key, value in environ.items()]
         return doc
 
     def connect_webhooks(self, address: str) -> None:

@@ -17,6 +17,8 @@ from gitops_canary.domain.errors import UserError
 
 MAX_SESSIONS = 8  # sshd refuses more than 10 on one connection (MaxSessions)
 _CHECK_EVERY = 20.0
+LONGEST_TEMPORARY = 32
+"""Letters; what is added for folder and socket comes near the 90 that ssh takes."""
 _STRICT = (
     "BatchMode=yes",
     "IdentitiesOnly=yes",
@@ -60,6 +62,13 @@ def remove_control_folder(state: Path) -> None:
 def _control_path(state: Path) -> Path:
     name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]
     return Path(tempfile.gettempdir()) / f"gitops-canary-{os.getuid()}-{name}"
+
+
+def _short_temporary() -> Path:
+    """TMPDIR, unless its name leaves no room for a socket's: then the system's own."""
+    places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+    usable = [place for place in places if len(str(place)) <= LONGEST_TEMPORARY and os.access(place, os.W_OK | os.X_OK)]
+    return usable[0] if usable else places[0]
 
 
 class SshMaster:

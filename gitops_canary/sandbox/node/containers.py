@@ -149,7 +149,9 @@ class Container:
         shared = self._shared
         self.folder.mkdir(parents=True, exist_ok=True)
         found = await variables(self.spec, shared.pod, shared.sources, shared.place, shared.given)
-        self.environment = dict(zip(found, moved(found.values(), self.spec, shared.volumes), strict=True))
+        # What the node gives are paths of this machine already; only the spec's own values speak of the container's files.
+        own = {name: value for name, value in found.items() if shared.given.get(name) != value}
+        self.environment = {**found, **dict(zip(own, moved(own.values(), self.spec, shared.volumes), strict=True))}
         command, arguments = (
             [
                 bound(word, shared.place)
