@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from gitops_canary.domain.automation import ImageKey
 from gitops_canary.domain.lookups import Nowhere, Workload, find_key, placed
@@ -13,6 +13,10 @@ from gitops_canary.manifests.splice import set_scalar
 from gitops_canary.manifests.tree import Loaded, Problem
 from gitops_canary.ports import Cluster, Tree
 
+Ledgers = tuple[tuple[Ledger, ...], tuple[Problem, ...]]
+REMEMBERED = 4
+"""Revisions whose manifests and result files are kept: the head, and those an edit goes through on its way to the next."""
+Value = TypeVar("Value")
 CANARY = ("flagger.app/v1beta1", "Canary")
 
 
@@ -24,12 +28,16 @@ class Reader:
     cluster_name: str = "default"
     default_namespace: str = "default"
     _cache: LedgerCache = field(default_factory=LedgerCache)
+    _resources: dict[str, tuple[Resource, ...]] = field(default_factory=dict)
+    _ledgers: dict[str, Ledgers] = field(default_factory=dict)
 
     def resources(self, tree: Tree) -> tuple[Resource, ...]:
-        return placed(self.load(tree).resources, self.default_namespace)
+        """From memory while the revision is one of the last few."""
+        return _remembered(self._resources, tree.revision, lambda: placed(self.load(tree).resources, self.default_namespace))
 
-    def ledgers(self, tree: Tree) -> tuple[tuple[Ledger, ...], tuple[Problem, ...]]:
-        return read_ledgers(tree, self._cache)
+    def ledgers(self, tree: Tree) -> Ledgers:
+        """From memory while the revision is one of the last few: each tick of each canary asks."""
+        return _remembered(self._ledgers, tree.revision, lambda: read_ledgers(tree, self._cache))
 
     def ledger(self, tree: Tree, namespace: str, canary: str) -> Ledger:
         """This cluster's file of one canary; an empty one when there is none yet."""
@@ -50,6 +58,16 @@ class Reader:
                     "another --cluster-name, or take the files over with --adopt-results if it was rebuilt"
                 )
         return ""
+
+
+def _remembered(known: dict[str, Value], revision: str, read: Callable[[], Value]) -> Value:
+    found = known.get(revision)
+    if found is None:
+        found = read()
+        for old in list(known)[: max(0, len(known) - REMEMBERED + 1)]:
+            known.pop(old, None)  # another lane may have been quicker
+        known[revision] = found
+    return found
 
 
 def workload_of(canary: Mapping[str, Any], cluster: Cluster) -> Workload:
