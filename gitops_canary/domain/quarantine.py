@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitops_canary.domain.automation import ImageKey
+from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.images import parse_image
 
 
@@ -23,7 +24,10 @@ class Quarantined:
     def concerns(self, key: ImageKey) -> bool:
         if self.owner:
             return (self.owner, self.container) == (key.owner, key.container)
-        return parse_image(self.image).canonical == key.image.canonical
+        try:
+            return parse_image(self.image).canonical == key.image.canonical
+        except UserError:
+            return False  # a person's entry that names no image
 
     def holds(self, tag: str, digest: str) -> bool:
         """Whether this entry forbids the tag with that digest; another digest under the same tag is something new (B1)."""
