@@ -61,7 +61,7 @@ def remove_control_folder(state: Path) -> None:
 
 def _control_path(state: Path) -> Path:
     name = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:10]
-    return Path(tempfile.gettempdir()) / f"gitops-canary-{os.getuid()}-{name}"
+    return _short_temporary() / f"gitops-canary-{os.getuid()}-{name}"
 
 
 def _short_temporary() -> Path:
