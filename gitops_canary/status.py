@@ -5,14 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from gitops_canary import __version__
+from gitops_canary.domain.canary.gauges import gauges
 from gitops_canary.domain.canary.spec import CANARY
 from gitops_canary.operator import LaneView
 from gitops_canary.ports import Cluster
 from gitops_canary.settings import Settings
 from gitops_canary.web.metrics import Sample
-
-FLAGGER_STATUS = {"Progressing": 0.0, "Failed": 2.0}
-"""Flagger's numbers: everything else is 1."""
 
 
 class Status:
@@ -36,12 +34,11 @@ class Status:
         """Flagger's names beside ours."""
         yield Sample("flagger_info", 1.0, {"version": __version__, "mesh_provider": self._settings.mesh_provider}, "The running version.")
         yield Sample("gitops_canary_leader", float(self._leads()), {}, "Whether this process acts.")
-        counts: dict[str, int] = {}
-        for doc in self._canaries():
-            yield from _samples(doc)
-            counts[doc["metadata"]["namespace"]] = counts.get(doc["metadata"]["namespace"], 0) + 1
-        for namespace, count in counts.items():
-            yield Sample("flagger_canary_total", float(count), {"namespace": namespace}, "Canaries in a namespace.")
+        canaries = self._canaries()
+        for one in gauges(canaries):
+            yield Sample(one.name, one.value, one.labels)
+        for doc in canaries:
+            yield from _own(doc)
         for lane in self._lanes():
             if lane.ran_ago is not None:
                 yield Sample("gitops_canary_lane_age_seconds", lane.ran_ago, {"lane": lane.name}, "Seconds since the lane's last turn.")
@@ -59,24 +56,16 @@ def _row(doc: Mapping[str, Any]) -> dict[str, Any]:
         "name": doc["metadata"]["name"],
         "phase": status.get("phase", ""),
         "weight": status.get("canaryWeight", 0),
-        "why": conditions[0].get("message", ""),
-        "image": (run.get("to") or {}).get("image", ""),
+        "why": status.get("says") or conditions[0].get("message", ""),
+        "image": (run.get("now") or {}).get("image", ""),
         "failed_checks": status.get("failedChecks", 0),
         "pending_results": len(status.get("pendingResults") or ()),
     }
 
 
-def _samples(doc: Mapping[str, Any]) -> Iterator[Sample]:
+def _own(doc: Mapping[str, Any]) -> Iterator[Sample]:
+    """What Flagger has no figure for."""
     status, meta = doc.get("status") or {}, doc["metadata"]
-    target = str(((doc.get("spec") or {}).get("targetRef") or {}).get("name", meta["name"]))
-    namespace = meta["namespace"]
-    phase = str(status.get("phase", ""))
-    labels = {"name": target, "namespace": namespace}
-    yield Sample("flagger_canary_status", FLAGGER_STATUS.get(phase, 1.0), labels, "0 running, 1 well, 2 failed.")
-    weight = float(status.get("canaryWeight") or 0)
-    yield Sample("flagger_canary_weight", weight, {"workload": target, "namespace": namespace}, "Percent of the traffic.")
-    yield Sample(
-        "flagger_canary_weight", 100.0 - weight, {"workload": f"{target}-primary", "namespace": namespace}, "Percent of the traffic."
-    )
+    labels = {"name": str(meta["name"]), "namespace": str(meta["namespace"])}
     yield Sample("gitops_canary_failed_checks", float(status.get("failedChecks") or 0), labels, "Failed checks of the run.")
     yield Sample("gitops_canary_pending_results", float(len(status.get("pendingResults") or ())), labels, "Results that wait for Git.")

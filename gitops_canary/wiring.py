@@ -43,7 +43,7 @@ from gitops_canary.managers.canaries.rules import OBSERVED, CanaryRules, Knows
 from gitops_canary.managers.images import ImageRules, ImagesManager
 from gitops_canary.managers.inventory import InventoryStore
 from gitops_canary.managers.release_charts import ReleaseCharts
-from gitops_canary.managers.release_refusal import refusal_by_canaries
+from gitops_canary.managers.release_refusal import held_by_release, refusal_by_canaries
 from gitops_canary.managers.release_status import ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
@@ -51,7 +51,7 @@ from gitops_canary.managers.results import ResultRules, ResultsManager
 from gitops_canary.managers.sync import OBJECT, SyncManager, SyncRules
 from gitops_canary.manifests.tree import Loaded, ParseCache, read_tree
 from gitops_canary.operator import AlwaysLeader, Leadership, Operator
-from gitops_canary.ports import Log, Manager, Tree
+from gitops_canary.ports import Log, Manager, Notifier, Tree
 from gitops_canary.settings import Settings
 from gitops_canary.status import Status
 from gitops_canary.web.server import WebhookSecrets, WebServer
@@ -154,19 +154,18 @@ class Application:
 
     def _managers(self) -> Sequence[Manager]:
         """Without a cluster repository only canaries and releases are looked after (rule G11)."""
-        self.releases, self.canaries = self._releases_manager(), self._canary_manager()
-        found: list[Manager] = [self.releases, self.canaries]
-        if self.repository is not None:
-            cache = ParseCache()
-            load = _loader(self.settings, cache)
-            self.sync = self._sync_manager(self.repository, load)
-            images = ImagesManager(self.repository, self.registry, self.cluster, load, image_rules(self.settings), self.log)
-            rules = result_rules(self.settings)
-            self.results = ResultsManager(self.repository, self.cluster, load, self.notifier, rules, self.log)
-            found = [self.sync, images, *found, self.results]
-        else:
+        self.releases = self._releases_manager()
+        if self.repository is None:
             self.log.info("There is no --git-url: results stay in status and Events")
-        return found
+            self.canaries = self._canary_manager(self.notifier)
+            return [self.releases, self.canaries]
+        load = _loader(self.settings, ParseCache())
+        self.sync = self._sync_manager(self.repository, load)
+        self.results = ResultsManager(self.repository, self.cluster, load, self.notifier, result_rules(self.settings), self.log)
+        images = ImagesManager(self.repository, self.registry, self.cluster, load, image_rules(self.settings), self.log)
+        # Alerts about results wait a little for their commit's link (rule G1).
+        self.canaries = self._canary_manager(self.results.notices)
+        return [self.sync, images, self.releases, self.canaries, self.results]
 
     def _sync_manager(self, repository: GitRepository, load: Callable[[Tree], Loaded]) -> SyncManager:
         store = InventoryStore(self.cluster, self.namespace)
@@ -212,12 +211,10 @@ class Application:
             return "gitops-canary#0"
         return "{}#{}".format(*self.leadership.term)
 
-    def _canary_manager(self) -> CanaryManager:
-        ports = Ports(self.cluster, self.checks, self.notifier, self.log)
-        knows = Knows()
-        if self.repository is not None:
-            knows = Knows(self._recorded_number, self._file_image)
-        return CanaryManager(ports, canary_rules(self.settings), knows)
+    def _canary_manager(self, notifier: Notifier) -> CanaryManager:
+        held = held_by_release(self.cluster)
+        knows = Knows(held=held) if self.repository is None else Knows(self._recorded_number, self._file_image, held)
+        return CanaryManager(Ports(self.cluster, self.checks, notifier, self.log), canary_rules(self.settings), knows)
 
     def _uses(self, name: str) -> list[Use]:
         """Where the repository's manifests use an image: whose pull secrets may open its registry."""

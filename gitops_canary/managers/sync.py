@@ -222,10 +222,12 @@ class SyncManager:
             self._store.save(inventory)
         if self._rules.tag and not skipped and inventory.revision != self.state.synced:
             self._repository.mark(self._rules.tag, head)
-        moved = head != self.state.head
+        moved, first = head != self.state.head, not self.state.head
         self.state = SyncState(head, inventory.revision, True, skipped)
         self._tell(head, applied, skipped, held)
-        return Turn(self._says(), self._wakes(applied, moved), self._next())
+        # Only now is it known which run numbers Git holds (rule G2).
+        known = (Wake("canaries"),) if first else ()
+        return Turn(self._says(), (*self._wakes(applied, moved), *known), self._next())
 
     def _tell(self, head: str, applied: list[Resource], skipped: tuple[Skipped, ...], held: str) -> None:
         if applied:

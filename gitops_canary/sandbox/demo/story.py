@@ -116,7 +116,7 @@ class Story:
             "proxy": self._world.mesh.proxy_for("test", "witness"),
         }
         arguments = self._world.folder / "witness.json"
-        arguments.write_text(json.dumps({"place": place, "canary": "test/frontend", "outcomes": OUTCOMES}))
+        arguments.write_text(json.dumps({"place": place, "canary": "frontend.test", "outcomes": OUTCOMES}))
         command = [sys.executable, "-m", "gitops_canary.sandbox.demo.witness", str(arguments)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

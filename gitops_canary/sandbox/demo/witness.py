@@ -28,6 +28,8 @@ from gitops_canary.sandbox.world import CANARY_PATH, PODINFO
 EVERY = 0.2
 """Seconds between two looks."""
 COUNTER = "http_request_duration_seconds"
+USERS = ("/", "/echo")
+"""Paths that users and the load test call; probes and scrapes call others."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Witness:
         total = 0.0
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                if sample.name == f"{COUNTER}_count" and sample.labels.get("path") == "/":
+                if sample.name == f"{COUNTER}_count" and sample.labels.get("path") in USERS:
                     total += sample.value
                     if sample.labels.get("status", "").startswith("5"):
                         self._failed = max(self._failed, sample.value)

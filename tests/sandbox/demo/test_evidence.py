@@ -6,11 +6,11 @@ import pytest
 
 from gitops_canary.sandbox.demo.evidence import Commit, Expected, Plateau, Scene, doubts
 
-STORY = Expected("test/frontend", (("3.1.1", "promoted"), ("3.1.2", "rolled-back"), ("3.1.3", "promoted")))
+STORY = Expected("frontend.test", (("3.1.1", "promoted"), ("3.1.2", "rolled-back"), ("3.1.3", "promoted")))
 
 
 def result(subject: str, outcome: str, number: int, **diff: tuple[str, ...]) -> Commit:
-    trailers = {"Canary": "test/frontend", "Canary-Run-Id": f"test.frontend-{number}", "Canary-Outcome": outcome}
+    trailers = {"Canary": "frontend.test", "Canary-Run-Id": f"test.frontend-{number}", "Canary-Outcome": outcome}
     return Commit(subject, trailers, **diff)
 
 
