@@ -1,0 +1,119 @@
+"""`gitops-canary sandbox`: the world alone, its node or its mesh for any cluster, and pushing images into its registry."""
+
+import argparse
+import signal
+import tempfile
+import threading
+from pathlib import Path
+
+from gitops_canary.domain.errors import UserError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(what="world")
+    parser.add_argument("--dir", default="", metavar="FOLDER", help="where to keep its files (default: a temporary folder)")
+    parser.add_argument(
+        "--operator", action="store_true", help="install the operator and a cluster repository made of the template as well"
+    )
+    parts = parser.add_subparsers(metavar="PART")
+    node = parts.add_parser("node", help="a node for any cluster: runs its pods on this machine")
+    node.set_defaults(what="node")
+    _kubeconfig(node)
+    node.add_argument("--registry", required=True, metavar="URL", help="the registry that says which images may run")
+    node.add_argument("--mesh", default="", metavar="URL", help="the mesh's proxy address, printed by `sandbox mesh`")
+    mesh = parts.add_parser("mesh", help="a mesh for any cluster: splits HTTP traffic by VirtualServices and measures it")
+    mesh.set_defaults(what="mesh")
+    _kubeconfig(mesh)
+    mesh.add_argument("--proxy", choices=("auto", "envoy", "python"), default="auto", help="what splits the traffic")
+    push = parts.add_parser("push", help="push a small image that the sandbox can run")
+    push.set_defaults(what="push")
+    push.add_argument("image", metavar="NAME:TAG")
+    push.add_argument("--registry", required=True, metavar="URL")
+    push.add_argument("--behaviour", default="good", help="good, errors=0.4, slow=2s or crash (default: good)")
+    push.add_argument("--program", default="podinfo", choices=("podinfo", "loadtester", "chart-test", "operator"))
+
+
+def _kubeconfig(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kubeconfig", required=True, metavar="FILE")
+
+
+def run(args: argparse.Namespace) -> int:
+    try:
+        import asyncssh  # noqa: F401
+        import jsonpatch  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"cannot run the sandbox: {error.name} is not installed", hint="pip install 'gitops-canary[demo]'") from error
+    {"world": _world, "node": _node, "mesh": _mesh, "push": _push}[args.what](args)
+    return 0
+
+
+def _world(args: argparse.Namespace) -> None:
+    from gitops_canary.sandbox.demo.show import Show
+    from gitops_canary.sandbox.world import REPOSITORY, World
+
+    show = Show()
+    with tempfile.TemporaryDirectory(prefix="gitops-canary-sandbox-") as temporary:
+        folder = Path(args.dir or temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        world = World(folder)
+        try:
+            for step in world.steps():
+                show.step(step.title, step.start)
+            if args.operator:
+                world.create_repository()
+                show.step("The operator", lambda: world.install({}))
+            print(f"\nexport KUBECONFIG={world.kubeconfig}")
+            print(f"registry    {world.registry.url}\nprometheus  {world.metrics.url}\nmesh proxy  {world.mesh.proxy}")
+            print(
+                f"git         {world.git.url(REPOSITORY)} (deploy keys: the operator's is let in once you add it)" if args.operator else ""
+            )
+            print("Ctrl-C ends it.", flush=True)
+            _until_told()
+        finally:
+            world.stop()
+
+
+def _node(args: argparse.Namespace) -> None:
+    from gitops_canary.sandbox.mesh.identity import proxy_url
+    from gitops_canary.sandbox.node.images import RegistryImages
+    from gitops_canary.sandbox.node.node import Node
+    from gitops_canary.sandbox.registryd.images import Target
+
+    proxy = (lambda namespace, workload: proxy_url(args.mesh, namespace, workload)) if args.mesh else None
+    node = Node(args.kubeconfig, RegistryImages({"": Target(args.registry)}), proxy=proxy)
+    node.start()
+    try:
+        node.wait_ready()
+        print(f"Node {node.name} is ready. Ctrl-C ends it and its pods.", flush=True)
+        _until_told()
+    finally:
+        node.stop()
+
+
+def _mesh(args: argparse.Namespace) -> None:
+    from gitops_canary.sandbox.mesh.mesh import Mesh
+
+    mesh = Mesh(args.kubeconfig, data_plane=args.proxy)
+    mesh.start()
+    try:
+        mesh.wait_ready()
+        print(f"proxy    {mesh.proxy}\nmetrics  {mesh.metrics}\ntargets  {mesh.targets}\nCtrl-C ends it.", flush=True)
+        _until_told()
+    finally:
+        mesh.stop()
+
+
+def _push(args: argparse.Namespace) -> None:
+    from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target, push_image
+
+    name, colon, tag = args.image.rpartition(":")
+    if not (name and colon and tag) or "/" in tag:
+        raise UserError(f"cannot push {args.image!r}: it is no NAME:TAG", hint="e.g. stefanprodan/podinfo:3.1.1")
+    print(push_image(Target(args.registry), name, tag, labels={PROGRAM: args.program, BEHAVIOUR: args.behaviour}))
+
+
+def _until_told() -> None:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
