@@ -2,11 +2,16 @@
 
 import argparse
 import signal
+import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitops_canary.domain.errors import UserError
+
+if TYPE_CHECKING:
+    from gitops_canary.sandbox.world import World
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,15 +67,24 @@ def _world(args: argparse.Namespace) -> None:
             if args.operator:
                 world.create_repository()
                 show.step("The operator", lambda: world.install({}))
+                _give_access(world)
             print(f"\nexport KUBECONFIG={world.kubeconfig}")
             print(f"registry    {world.registry.url}\nprometheus  {world.metrics.url}\nmesh proxy  {world.mesh.proxy}")
-            print(
-                f"git         {world.git.url(REPOSITORY)} (deploy keys: the operator's is let in once you add it)" if args.operator else ""
-            )
+            if args.operator:
+                print(f"git         {world.git.root / REPOSITORY}.git")
             print("Ctrl-C ends it.", flush=True)
             _until_told()
         finally:
             world.stop()
+
+
+def _give_access(world: "World") -> None:
+    """What a person does on the Git host's page: look at the operator's key and let it write."""
+    key = world.deploy_key()
+    print(f"\nThe operator's deploy key:\n  {key}", flush=True)
+    if sys.stdin.isatty():
+        input("Press Enter to give it write access to the cluster repository ")
+    world.git.add_key(key, write=True)
 
 
 def _node(args: argparse.Namespace) -> None:

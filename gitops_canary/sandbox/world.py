@@ -1,7 +1,10 @@
 """A whole world on loopback: cluster, registry, Git server, node, mesh and metrics, started in order; the demo lives in it."""
 
+import base64
 import json
 import secrets
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +15,7 @@ import orjson
 from gitops_canary.adapters.cluster.api import KubernetesCluster
 from gitops_canary.adapters.cluster.configuration import connect
 from gitops_canary.adapters.log import make_log
+from gitops_canary.domain.errors import Unavailable
 from gitops_canary.domain.resources import Ref
 from gitops_canary.ports import Cluster
 from gitops_canary.sandbox.apiserver import ApiServer
@@ -213,6 +217,16 @@ class World:
         """The operator's pod once it is ready."""
         pods = self._cluster.list("v1", "Pod", NAMESPACE, {"app.kubernetes.io/name": "gitops-canary"})
         return next((pod for pod in pods if _ready(pod)), None)
+
+    def deploy_key(self, patience: float = 30.0) -> str:
+        """The public key that the operator has made; Unavailable when there is none in time."""
+        end, ref = time.monotonic() + patience, Ref("v1", "Secret", NAMESPACE, "gitops-canary-git-deploy")
+        while time.monotonic() < end:
+            found = self._cluster.live(ref)
+            if found is not None and "identity.pub" in (found.get("data") or {}):
+                return base64.b64decode(found["data"]["identity.pub"]).decode().strip()
+            threading.Event().wait(0.1)
+        raise Unavailable(f"cannot find the operator's deploy key in Secret {NAMESPACE}/{ref.name}: has the operator started?")
 
     def canary(self, name: str, namespace: str = "test") -> dict[str, Any] | None:
         return self._cluster.live(Ref("flagger.app/v1beta1", "Canary", namespace, name))
