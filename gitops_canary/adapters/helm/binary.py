@@ -109,6 +109,14 @@ class BinaryBackend:
             last["values"] = json.loads(said) or {}
         return Reply(True, history=revisions)
 
+    def _render(self, work: Work) -> Reply:
+        """What the chart makes, without a cluster, by template."""
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as values:
+            json.dump(work.values, values)
+            values.flush()
+            said = self._helm(work, ["template", f"--values={values.name}", "--", work.release, work.chart])
+        return Reply(True, texts=_by_template(said))
+
     def _pull(self, work: Work) -> Reply:
         """A chart from an OCI registry into `options["into"]`; the password goes by standard input, never as an argument."""
         options = work.options
@@ -159,6 +167,16 @@ class BinaryBackend:
         if status != 0:
             raise _Failed(_sentence(err.decode("utf-8", "replace")))
         return out[:OUTPUT_LIMIT].decode("utf-8", "replace")
+
+
+def _by_template(said: str) -> dict[str, str]:
+    """Helm heads each document with a comment that names its template."""
+    found: dict[str, str] = {}
+    for text in re.split(r"^---\s*$", said, flags=re.MULTILINE):
+        source = re.search(r"^# Source: (\S+)$", text, re.MULTILINE)
+        if source:
+            found[source[1]] = f"{found[source[1]]}\n---\n{text}" if source[1] in found else text
+    return found
 
 
 class _Failed(Exception):

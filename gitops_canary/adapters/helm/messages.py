@@ -28,12 +28,13 @@ class Work:
 
 @dataclass(frozen=True)
 class Reply:
-    """How it ended; revisions as plain mappings, oldest first."""
+    """How it ended; revisions as plain mappings, oldest first; `texts` = what a chart renders, by template."""
 
     ok: bool
     message: str = ""
     revision: Mapping[str, Any] | None = None
     history: Sequence[Mapping[str, Any]] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Backend(Protocol):
@@ -73,7 +74,7 @@ def done_of(job: HelmJob, reply: Reply) -> HelmDone:
 
 
 def reply_from(data: Mapping[str, Any]) -> Reply:
-    return Reply(bool(data["ok"]), str(data.get("message", "")), data.get("revision"), data.get("history") or ())
+    return Reply(bool(data["ok"]), str(data.get("message", "")), data.get("revision"), data.get("history") or (), data.get("texts") or {})
 
 
 def revision(number: Any, status: Any, chart: Any, *, values: Any = None, description: Any = "", updated: Any = "") -> dict[str, Any]:

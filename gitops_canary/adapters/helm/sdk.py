@@ -41,6 +41,8 @@ class SdkBackend:
         try:
             if work.action == "pull":
                 return _pull(work)
+            if work.action == "render":
+                return _render(work)
             config = self._config(work)
             return getattr(self, "_" + work.action)(config, work)  # type: ignore[no-any-return]
         except HelmError as error:
@@ -152,3 +154,10 @@ def _pull(work: Work) -> Reply:
             client.login(host, str(options["username"]), str(options["password"]), plain_http=plain)
         client.pull(work.chart, destination=str(options["into"]), version=str(options["version"]) or None, plain_http=plain)
     return Reply(True)
+
+
+def _render(work: Work) -> Reply:
+    """What the chart makes, without a cluster: `lookup` finds nothing. The values' schema is checked as for an install."""
+    with Chart.load(work.chart) as chart:
+        texts = chart.render(dict(work.values), name=work.release, namespace=work.namespace, is_install=True)
+    return Reply(True, texts=texts)

@@ -1,0 +1,1 @@
+"""The parts of `gitops-canary validate`: reading and rendering, schemas, mending, and how findings are shown."""

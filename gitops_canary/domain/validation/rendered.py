@@ -1,0 +1,172 @@
+"""What charts render that a canary owns (rule O1), and Canaries that charts render; Helm itself runs elsewhere."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gitops_canary.domain.canary.spec import CANARY, CanarySpec, canary_spec
+from gitops_canary.domain.errors import UserError
+from gitops_canary.domain.helmrelease import HelmReleaseSpec
+from gitops_canary.domain.resources import Resource
+from gitops_canary.domain.validation.findings import Finding, Level, at
+from gitops_canary.domain.validation.releases import without_mesh
+
+ROUTES = ("VirtualService", "DestinationRule")
+_VALUE = re.compile(r"\.Values\.([A-Za-z0-9_.]+)")
+_BLOCK = re.compile(r"\{\{-?\s*(if|with|range|define|block|else|end)\b([^}]*)\}\}")
+_REPLICAS = re.compile(r"^\s*replicas:(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One object that a release's chart renders: `template` below the chart's folder, and that template's own `source`."""
+
+    release: Resource
+    spec: HelmReleaseSpec
+    template: str
+    source: str
+    doc: Mapping[str, Any] = field(hash=False)
+
+    @property
+    def kind(self) -> str:
+        return str(self.doc.get("kind") or "")
+
+    @property
+    def name(self) -> str:
+        return str(self._meta.get("name") or "")
+
+    @property
+    def namespace(self) -> str:
+        return str(self._meta.get("namespace") or self.spec.target_namespace)
+
+    @property
+    def what(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def _meta(self) -> Mapping[str, Any]:
+        meta = self.doc.get("metadata")
+        return meta if isinstance(meta, Mapping) else {}
+
+    def says(self, level: Level, code: str, sentence: str) -> Finding:
+        """A finding at the release's chart: the rendered object has no line of its own in the repository."""
+        return at(self.release, ("spec", "chart"), level, code, sentence)
+
+
+def rendered_findings(objects: Iterable[Rendered], resources: Iterable[Resource], misshapen: Collection[int] = ()) -> list[Finding]:
+    """`misshapen` = ids of rendered objects that their schema refuses."""
+    everything = tuple(objects)
+    canaries = list(_in_git(resources))
+    found: list[Finding] = []
+    for one in everything:
+        if (one.doc.get("apiVersion"), one.kind) == CANARY and id(one) not in misshapen:
+            made = _canary(one)
+            if isinstance(made, Finding):
+                found.append(made)
+            else:
+                canaries.append(made)
+                found += _gateways(one, made)
+    for one in everything:
+        found += [finding for canary in canaries for finding in _owned(one, canary)]
+    return [*found, *_late_namespaces(everything, tuple(resources))]
+
+
+def _in_git(resources: Iterable[Resource]) -> Iterator[CanarySpec]:
+    for resource in resources:
+        if (resource.ref.api_version, resource.ref.kind) == CANARY:
+            try:
+                yield canary_spec(resource.doc)
+            except (UserError, TypeError, ValueError, AttributeError, KeyError):
+                continue  # the manifest's own check says what is wrong with it
+
+
+def _canary(one: Rendered) -> CanarySpec | Finding:
+    try:
+        return canary_spec({**one.doc, "metadata": {**one.doc["metadata"], "namespace": one.namespace}})
+    except UserError as error:
+        return one.says("error", "canary", f"{error} (rendered by {_where(one)})")
+
+
+def _where(one: Rendered) -> str:
+    return f"chart {one.spec.path.strip('/')}, {one.template}"
+
+
+def _gateways(one: Rendered, canary: CanarySpec) -> Iterator[Finding]:
+    given = [str(gateway) for gateway in canary.service.raw.get("gateways") or ()]
+    if given and "mesh" not in given:
+        yield one.says("note", "gateway", without_mesh(f"{one.what} ({_where(one)})", ", ".join(given)))
+
+
+def _owned(one: Rendered, canary: CanarySpec) -> Iterator[Finding]:
+    if one.namespace != canary.namespace:
+        return
+    if one.kind == canary.target.kind and one.name == canary.target.name and "replicas" in (one.doc.get("spec") or {}):
+        by = _named_by(one.source, replicas=True)
+        sentence = (
+            f"{_where(one)} renders spec.replicas of {one.what}{by}, which canary {canary.key} scales: Helm fights it at each upgrade; "
+            "render it only without a canary"
+        )
+        yield one.says("warning", "owner", sentence)
+    if one.name in _services(canary, one.kind):
+        by = _named_by(one.source)
+        sentence = f"{_where(one)} renders {one.what}{by}, which canary {canary.key} makes itself: the canary would not start"
+        yield one.says("error", "owner", f"{sentence}; {_remedy(one.source)}")
+
+
+def _services(canary: CanarySpec, kind: str) -> tuple[str, ...]:
+    """The names that the canary manager makes of a kind."""
+    name = canary.service.name
+    if kind == "Service":
+        return (name, f"{name}-primary", f"{name}-canary")
+    if kind == "DestinationRule":
+        return (f"{name}-primary", f"{name}-canary")
+    return (name,) if kind == "VirtualService" else ()
+
+
+def _named_by(source: str, *, replicas: bool = False) -> str:
+    """` (value replicaCount)`: the values that decide about it, as far as the template shows."""
+    values = _conditions(source, replicas=replicas)
+    if replicas:
+        found = _REPLICAS.search(source)
+        values = [*(_VALUE.findall(found[1]) if found else ()), *values]
+    known = list(dict.fromkeys(values))
+    return f" (value{'s' if len(known) > 1 else ''} {', '.join(known)})" if known else ""
+
+
+def _remedy(source: str) -> str:
+    values = _conditions(source)
+    return f"turn it off with {values[-1]}" if values else "wrap the template in `if not .Values.canary.enabled`"
+
+
+def _conditions(source: str, *, replicas: bool = False) -> list[str]:
+    """Values in the blocks that enclose the field `replicas`, or the object's `kind`."""
+    place = (_REPLICAS if replicas else re.compile(r"^kind:", re.MULTILINE)).search(source)
+    open_blocks: list[list[str]] = []
+    for block in _BLOCK.finditer(source, 0, place.start() if place else 0):
+        if block[1] == "end":
+            del open_blocks[-1:]
+        elif block[1] == "else":
+            open_blocks[-1:] = [[*open_blocks[-1], *_VALUE.findall(block[2])]] if open_blocks else []
+        else:
+            open_blocks.append(_VALUE.findall(block[2]))
+    return [value for values in open_blocks for value in values]
+
+
+def _late_namespaces(everything: tuple[Rendered, ...], resources: tuple[Resource, ...]) -> Iterator[Finding]:
+    """Releases come after the sync: a namespace that only a chart makes is missing when the sync needs it."""
+    early = {one.ref.name for one in resources if one.ref.kind == "Namespace"}
+    late = {one.name: one for one in everything if one.kind == "Namespace" and one.name not in early}
+    for resource in resources:
+        chart = late.pop(resource.ref.namespace, None)
+        if chart is not None:
+            sentence = (
+                f"{resource.ref} needs namespace {chart.name}, which only {_where(chart)} makes, after the sync: add a Namespace manifest"
+            )
+            yield at(resource, ("metadata", "namespace"), "warning", "namespace", sentence)
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """In the order of files and lines, each said once."""
+    unique = dict.fromkeys(replace(finding) for finding in findings)
+    return sorted(unique, key=lambda finding: (finding.file, finding.line, finding.code, finding.sentence))
