@@ -19,6 +19,8 @@ from gitops_canary.sandbox.world import PODINFO, REPOSITORY, World
 
 PATIENCE = 90.0
 """Seconds that one hop of the story may take before it counts as not happening."""
+IMPATIENCE = 30.0
+"""The same when the story is meant to fail."""
 LOOK = 0.05
 INTERVAL = "1s"
 OUTCOMES = (("3.1.1", "promoted"), ("3.1.2", "rolled-back"), ("3.1.3", "promoted"))
@@ -160,14 +162,15 @@ class Story:
             self._changed.notify_all()
 
     def _wait(self, what: str, condition: Callable[[], Any]) -> Any:
-        end = time.monotonic() + PATIENCE
+        patience = IMPATIENCE if self._break_rollback else PATIENCE
+        end = time.monotonic() + patience
         while time.monotonic() < end:
             found = condition()
             if found:
                 return found
             with self._changed:
                 self._changed.wait(LOOK)
-        raise UserError(f"cannot go on with the story: waited {PATIENCE:.0f} s for {what}")
+        raise UserError(f"cannot go on with the story: waited {patience:.0f} s for {what}")
 
     def hops(self) -> list[Hops]:
         """The time of each hop for each tag."""
@@ -192,4 +195,3 @@ def _with_demo_values(path: str, content: bytes) -> bytes:
     return text.replace(
         "loadtest:\n        enabled: true\n", "loadtest:\n        enabled: true\n        rate: 50\n        workers: 4\n", 1
     ).encode()
-
