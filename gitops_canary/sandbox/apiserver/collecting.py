@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from gitops_canary.sandbox.apiserver.kinds import Kind
-from gitops_canary.sandbox.apiserver.objects import Objects, Options
+from gitops_canary.sandbox.apiserver.managing import Options
+from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.store import Doc, Name, Storage
 
 NAMESPACES = ("", "namespaces")

@@ -36,6 +36,11 @@ class Kind:
         return (self.group, self.plural)
 
     @property
+    def counts_generations(self) -> bool:
+        """Whether a change of the spec shows in metadata.generation."""
+        return self.custom or self.group in ("apps", "batch", "networking.k8s.io", "policy", "apiextensions.k8s.io") or self.kind == "Pod"
+
+    @property
     def resource(self) -> str:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 

@@ -12,7 +12,7 @@ from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, gone
 from gitops_canary.sandbox.apiserver.requests import Meant
 from gitops_canary.sandbox.apiserver.selectors import Test, field_test, label_test
-from gitops_canary.sandbox.apiserver.store import Change, Doc
+from gitops_canary.sandbox.apiserver.store import Change, Doc, name_of
 
 BOOKMARK_SECONDS = 30.0
 DEFAULT_SECONDS = 1800.0
@@ -24,29 +24,33 @@ def tests_of(meant: Meant, query: Mapping[str, str]) -> Test:
 
 
 def listed(objects: Objects, meant: Meant, query: Mapping[str, str]) -> tuple[list[Doc], dict[str, Any]]:
-    """One page of objects and the list's metadata."""
-    test = tests_of(meant, query)
-    found = [objects.shown(meant.kind, doc) for doc in objects.store.all(meant.kind.storage, meant.namespace) if test(doc)]
-    version = str(objects.store.version)
-    limit = int(query.get("limit") or 0)
-    start = _start(query.get("continue", ""), objects)
-    page = found[start : start + limit] if limit else found[start:]
-    meta: dict[str, Any] = {"resourceVersion": version}
-    left = len(found) - start - len(page)
-    if left > 0:
-        meta["continue"] = base64.urlsafe_b64encode(orjson.dumps([start + len(page), version])).decode()
-        meta["remainingItemCount"] = left
-    return page, meta
+    """One page of objects and the list's metadata; later pages show the moment of the first."""
+    test, store = tests_of(meant, query), objects.store
+    after, version = _start(query.get("continue", ""), store.version)
+    asked = query.get("resourceVersion", "")
+    if not asked.isdigit() and asked:
+        raise bad_request(f"invalid resource version: {asked!r}")
+    every = store.all(meant.kind.storage, meant.namespace) if version == store.version else None
+    every = store.at(meant.kind.storage, version, meant.namespace) if every is None else every
+    if every is None:
+        raise gone("The provided continue parameter is too old to display a consistent list result.")
+    left = [objects.shown(meant.kind, doc) for doc in every if list(name_of(doc)) > after and test(doc)]
+    limit = int(query.get("limit") or 0) or len(left)
+    meta: dict[str, Any] = {"resourceVersion": str(version)}
+    if len(left) > limit:
+        meta["continue"] = base64.urlsafe_b64encode(orjson.dumps([list(name_of(left[limit - 1])), version])).decode()
+        if not query.get("labelSelector") and not query.get("fieldSelector"):
+            meta["remainingItemCount"] = len(left) - limit
+    return left[:limit], meta
 
 
-def _start(token: str, objects: Objects) -> int:
+def _start(token: str, version: int) -> tuple[list[str], int]:
+    """The name that the page comes after, and the version it shows."""
     if not token:
-        return 0
+        return [], version
     try:
-        start, version = orjson.loads(base64.urlsafe_b64decode(token))
-        if int(version) < objects.store._forgotten:
-            raise gone("The provided continue parameter is too old to display a consistent list result.")
-        return int(start)
+        (namespace, name), at = orjson.loads(base64.urlsafe_b64decode(token))
+        return [str(namespace), str(name)], int(at)
     except (ValueError, TypeError) as error:
         raise bad_request("continue key is not valid") from error
 

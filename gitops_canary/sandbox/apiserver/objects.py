@@ -1,32 +1,20 @@
 """Create, replace, patch, apply and delete with a real server's rules: versions, generations, ownership, status, finalizers; no HTTP."""
 
-import base64
 import copy
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace as with_changes
 from datetime import datetime
 from typing import Any
 
-from gitops_canary.sandbox.apiserver import builtin, ownership, problems, schemas
+from gitops_canary.sandbox.apiserver import ownership, problems
+from gitops_canary.sandbox.apiserver.finishing import SERVERS_OWN, Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
+from gitops_canary.sandbox.apiserver.managing import Options, differs, entry_of, is_ours, kept_of, managed
 from gitops_canary.sandbox.apiserver.patches import patched
 from gitops_canary.sandbox.apiserver.store import Doc, Store, name_of
 from gitops_canary.sandbox.apiserver.structure import Structure
-
-SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a write was asked for."""
-
-    manager: str = "unknown"
-    dry_run: bool = False
-    force: bool = False
-    strict: bool = False
-    subresource: str = ""
 
 
 class Objects:
@@ -35,8 +23,7 @@ class Objects:
     def __init__(self, store: Store, kinds: Kinds, clock: Callable[[], datetime]) -> None:
         self.store, self.kinds, self._clock = store, kinds, clock
         self.listeners: list[Callable[[Kind, Doc | None, Doc | None], None]] = []
-        self._next_ip = 0
-        self.warnings: list[str] = []
+        self.finisher = Finisher(self.now)
 
     def now(self) -> str:
         return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -67,11 +54,11 @@ class Objects:
         self._check_namespace(kind, doc)
         if self.store.get(kind.storage, name_of(doc)) is not None:
             raise problems.exists(kind.group, kind.plural, meta["name"])
-        self._born(doc)
+        self._born(kind, doc)
         if kind.status and kind.kind not in ("Namespace", "Pod", "Node", "Service"):
             doc.pop("status", None)
-        made = self._finished(kind, doc, None, options)
-        made["metadata"]["managedFields"] = self._managed(kind, made, None, options, operation="Update")
+        made = self.finisher.finished(kind, doc, None, options)
+        self._own(made, managed(kind, made, None, options, self.now()))
         return self._save(kind, made, None, options)
 
     def replace(self, kind: Kind, namespace: str, name: str, sent: Doc, options: Options) -> Doc:
@@ -91,7 +78,7 @@ class Objects:
         if doc["metadata"].get("name") != name:
             raise problems.bad_request("the name of the object must not be changed by a patch")
         self._check_version(kind, old, doc)
-        return self._update(kind, old, doc, options)
+        return self._update(kind, old, doc, with_changes(options, patched=True))
 
     def apply(self, kind: Kind, namespace: str, name: str, sent: Doc, options: Options) -> tuple[Doc, bool]:
         """Server-side apply; the object and whether it was created."""
@@ -116,17 +103,17 @@ class Objects:
     def _apply_new(self, kind: Kind, config: Doc, mine: set[ownership.Path], options: Options) -> Doc:
         doc = copy.deepcopy(config)
         self._check_namespace(kind, doc)
-        self._born(doc)
+        self._born(kind, doc)
         if kind.status and kind.kind not in ("Namespace", "Pod", "Node", "Service") and options.subresource != "status":
             doc.pop("status", None)
-        made = self._finished(kind, doc, None, options)
-        made["metadata"]["managedFields"] = [self._entry(kind, options, "Apply", mine)]
+        made = self.finisher.finished(kind, doc, None, options)
+        made["metadata"]["managedFields"] = [entry_of(kind, options, "Apply", self.now(), mine)]
         return self._save(kind, made, None, options)
 
     def _apply_on(self, kind: Kind, old: Doc, config: Doc, mine: set[ownership.Path], structure: Structure, options: Options) -> Doc:
         entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
-        others = [(entry, paths) for entry, paths in entries if not _is_ours(entry, options, "Apply")]
-        before = next((paths for entry, paths in entries if _is_ours(entry, options, "Apply")), set())
+        others = [(entry, paths) for entry, paths in entries if not is_ours(entry, options, "Apply")]
+        before = next((paths for entry, paths in entries if is_ours(entry, options, "Apply")), set())
         disputed = ownership.conflicts(old, config, mine, others)
         if disputed and not options.force:
             raise ownership.conflict_problem(disputed)
@@ -136,27 +123,22 @@ class Objects:
         taken = set().union(*(paths for _, paths in others)) if others else set()
         for path in sorted(before - mine - taken, key=len, reverse=True):
             new = ownership.without(new, path)
-        new = _dropped_empty(new, before - mine)
+        new = ownership.dropped_empty(new, before - mine)
         if not kind.status or options.subresource == "status":
             new.setdefault("status", old.get("status")) if old.get("status") is not None else None
         else:
             new["status"] = old.get("status")
             if new["status"] is None:
                 new.pop("status")
-        doc = self._finished(kind, self._received(kind, old["metadata"].get("namespace", ""), new), old, options)
+        doc = self.finisher.finished(kind, self._received(kind, old["metadata"].get("namespace", ""), new), old, options)
         # A forced field belongs to the one who forced it alone.
-        stolen = {path for path in mine if isinstance(path[-1], str) and _differs(old, config, path)}
-        kept = [self._kept(entry, paths - stolen, paths) for entry, paths in others]
+        stolen = {path for path in mine if isinstance(path[-1], str) and differs(old, config, path)}
+        kept = [kept_of(entry, paths - stolen, paths) for entry, paths in others]
         doc["metadata"]["managedFields"] = [
             *(entry for entry in kept if entry),
-            self._entry(kind, options, "Apply", mine, before == mine, entries),
+            entry_of(kind, options, "Apply", self.now(), mine, before == mine, entries),
         ]
         return self._save(kind, doc, old, options)
-
-    def _kept(self, entry: Doc, paths: set[ownership.Path], before: set[ownership.Path]) -> Doc | None:
-        if not paths:
-            return None
-        return entry if paths == before else {**entry, "fieldsV1": ownership.fields_v1(paths)}
 
     def delete(self, kind: Kind, namespace: str, name: str, options: Mapping[str, Any], dry_run: bool = False) -> Doc:
         """The object as it went, or as it waits for finalizers."""
@@ -172,11 +154,12 @@ class Objects:
         if dry_run:
             return doc
         finalizers = list(doc["metadata"].get("finalizers") or ())
-        policy = str(options.get("propagationPolicy") or ("Orphan" if options.get("orphanDependents") else "Background"))
+        usual = "Orphan" if options.get("orphanDependents") or kind.kind == "Job" else "Background"
+        policy = str(options.get("propagationPolicy") or usual)
         if policy not in ("Background", "Foreground", "Orphan"):
             raise problems.bad_request(f"propagationPolicy {policy!r} is none of Background, Foreground, Orphan")
         extra = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(policy)
-        if extra and extra not in finalizers and self.store.owned_by(doc["metadata"]["uid"]):
+        if extra and extra not in finalizers:
             finalizers.append(extra)
         grace = _grace(kind, doc, options)
         if kind.kind == "Namespace" or finalizers or grace:
@@ -190,6 +173,8 @@ class Objects:
             return doc
         meta["deletionTimestamp"] = self.now()
         meta["deletionGracePeriodSeconds"] = grace
+        if "generation" in meta and not going:
+            meta["generation"] += 1
         new = {**doc, "metadata": meta}
         if kind.kind == "Namespace":
             new["status"] = {**(doc.get("status") or {}), "phase": "Terminating"}
@@ -222,13 +207,14 @@ class Objects:
             meta.pop("namespace", None)
         return doc
 
-    def _born(self, doc: Doc) -> None:
+    def _born(self, kind: Kind, doc: Doc) -> None:
         meta = doc["metadata"]
         for key in SERVERS_OWN:
             meta.pop(key, None)
         meta["uid"] = str(uuid.uuid4())
         meta["creationTimestamp"] = self.now()
-        meta["generation"] = 1
+        if kind.counts_generations:
+            meta["generation"] = 1
 
     def _check_namespace(self, kind: Kind, doc: Doc) -> None:
         namespace = doc["metadata"].get("namespace")
@@ -259,66 +245,14 @@ class Objects:
             doc.pop("status", None)
             if "status" in old:
                 doc["status"] = old["status"]
-        made = self._finished(kind, doc, old, options)
-        made["metadata"]["managedFields"] = self._managed(kind, made, old, options, operation="Update")
+        made = self.finisher.finished(kind, doc, old, options)
+        self._own(made, managed(kind, made, old, options, self.now()))
         return self._save(kind, made, old, options)
 
-    def _finished(self, kind: Kind, doc: Doc, old: Doc | None, options: Options) -> Doc:
-        """Server fields kept, defaults filled, validated, generation counted."""
-        if old is not None:
-            for key in SERVERS_OWN:
-                doc["metadata"].pop(key, None)
-                if key in old["metadata"]:
-                    doc["metadata"][key] = old["metadata"][key]
-        doc = self._custom(kind, doc, options) if kind.custom else self._built_in(kind, doc, old)
-        _tidy(doc["metadata"])
-        if old is not None and _spec(doc) != _spec(old):
-            doc["metadata"]["generation"] = int(old["metadata"].get("generation", 1)) + 1
-        return doc
-
-    def _custom(self, kind: Kind, doc: Doc, options: Options) -> Doc:
-        schema = kind.schema or {}
-        dropped: list[str] = []
-        doc = schemas.defaulted(schemas.pruned(doc, schema, dropped=dropped), schema)
-        if dropped and options.strict:
-            shown = ", ".join(f'unknown field "{field}"' for field in dropped)
-            raise problems.bad_request(
-                f"{kind.kind} in version {kind.version!r} cannot be handled as a {kind.kind}: strict decoding error: {shown}"
-            )
-        self.warnings = [f'unknown field "{field}"' for field in dropped]
-        found = [*builtin.causes(doc, None), *schemas.causes(doc, schema)]
-        if found:
-            raise problems.invalid(kind.group, kind.kind, str(doc["metadata"].get("name", "")), found)
-        return doc
-
-    def _built_in(self, kind: Kind, doc: Doc, old: Doc | None) -> Doc:
-        if kind.kind == "Secret" and isinstance(doc.get("stringData"), dict):
-            texts = doc.pop("stringData")
-            doc["data"] = {**(doc.get("data") or {}), **{key: base64.b64encode(str(text).encode()).decode() for key, text in texts.items()}}
-        try:
-            builtin.fill(doc)
-            found = builtin.causes(doc, old)
-        except (AttributeError, TypeError, KeyError) as error:
-            raise problems.bad_request(f"{kind.kind} in version {kind.version!r} cannot be handled as a {kind.kind}: {error}") from error
-        if found:
-            raise problems.invalid(kind.group, kind.kind, str(doc["metadata"].get("name", "")), found)
-        if kind.kind == "Service":
-            self._give_address(doc, old)
-        if kind.kind == "CustomResourceDefinition":
-            _established(doc, self.now())
-        return doc
-
-    def _give_address(self, doc: Doc, old: Doc | None) -> None:
-        spec = doc["spec"]
-        kept = (old or {}).get("spec", {}).get("clusterIP")
-        if spec["type"] == "ExternalName":
-            return
-        if kept:
-            spec["clusterIP"] = kept
-        elif not spec.get("clusterIP"):
-            self._next_ip += 1
-            spec["clusterIP"] = f"10.96.{self._next_ip // 250}.{self._next_ip % 250 + 1}"
-        spec["clusterIPs"] = [spec["clusterIP"]]
+    def _own(self, doc: Doc, entries: list[Doc]) -> None:
+        doc["metadata"].pop("managedFields", None)
+        if entries:
+            doc["metadata"]["managedFields"] = entries
 
     def _save(self, kind: Kind, doc: Doc, old: Doc | None, options: Options) -> Doc:
         if old is not None and _equal(doc, old):
@@ -340,73 +274,10 @@ class Objects:
         waits = int(doc["metadata"].get("deletionGracePeriodSeconds") or 0) > 0
         return not doc["metadata"].get("finalizers") and not waits
 
-    # ------------------------------------------------------------ ownership of plain writes
-
-    def _managed(self, kind: Kind, new: Doc, old: Doc | None, options: Options, operation: str) -> list[Doc]:
-        """What an update changed belongs to the one who updated; what it removed belongs to nobody."""
-        structure = Structure(kind.schema if kind.custom else None, kind.kind)
-        paths = ownership.owned_paths(new, structure)
-        if old is None:
-            return [self._entry(kind, options, operation, paths)]
-        entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
-        touched = {path for path in paths if _differs(old, new, path)}
-        if not touched and all(known <= paths for _, known in entries):
-            return list(old["metadata"].get("managedFields") or ())
-        mine = next((known for entry, known in entries if _is_ours(entry, options, operation)), set())
-        kept = [
-            self._kept(entry, {path for path in known & paths if path not in touched}, known)
-            for entry, known in entries
-            if not _is_ours(entry, options, operation)
-        ]
-        fresh = (mine & paths) | touched
-        return [*(entry for entry in kept if entry), *([self._entry(kind, options, operation, fresh)] if fresh else [])]
-
-    def _entry(
-        self,
-        kind: Kind,
-        options: Options,
-        operation: str,
-        paths: set[ownership.Path],
-        same: bool = False,
-        entries: list[tuple[Doc, set[ownership.Path]]] | None = None,
-    ) -> Doc:
-        """One element of managedFields; its time stands still while nothing changes."""
-        time = self.now()
-        if same:
-            time = next((str(entry["time"]) for entry, _ in entries or () if _is_ours(entry, options, operation)), time)
-        entry = {
-            "manager": options.manager,
-            "operation": operation,
-            "apiVersion": kind.api_version,
-            "time": time,
-            "fieldsType": "FieldsV1",
-            "fieldsV1": ownership.fields_v1(paths),
-        }
-        return {**entry, "subresource": options.subresource} if options.subresource else entry
-
-
-def _is_ours(entry: Mapping[str, Any], options: Options, operation: str) -> bool:
-    same = entry.get("manager") == options.manager and entry.get("operation") == operation
-    return same and entry.get("subresource", "") == options.subresource
-
-
-def _differs(old: Mapping[str, Any], new: Mapping[str, Any], path: ownership.Path) -> bool:
-    if not ownership.has(new, path):
-        return False
-    if not ownership.has(old, path):
-        return True
-    if not isinstance(path[-1], str):
-        return False
-    return bool(ownership.value_at(old, path) != ownership.value_at(new, path))
-
-
-def _spec(doc: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in doc.items() if key not in ("metadata", "status")}
-
 
 def _equal(doc: Doc, old: Doc) -> bool:
     def plain(one: Doc) -> Doc:
-        meta = {key: value for key, value in one["metadata"].items() if key not in ("resourceVersion", "managedFields", "generation")}
+        meta = {key: value for key, value in one["metadata"].items() if key not in ("resourceVersion", "managedFields")}
         return {**one, "metadata": meta}
 
     if plain(doc) != plain(old):
@@ -421,50 +292,9 @@ def _without_nulls(doc: Any) -> Any:
     return [_without_nulls(item) for item in doc] if isinstance(doc, list) else doc
 
 
-def _dropped_empty(doc: Doc, paths: set[ownership.Path]) -> Doc:
-    """Parents that only held what was taken away go too."""
-    for path in sorted({path[:-1] for path in paths if len(path) > 1}, key=len, reverse=True):
-        for length in range(len(path), 1, -1):
-            if (
-                ownership.has(doc, path[:length])
-                and ownership.value_at(doc, path[:length]) in ({}, [])
-                and isinstance(path[length - 1], str)
-            ):
-                doc = ownership.without(doc, path[:length])
-    return doc
-
-
-def _tidy(meta: Doc) -> None:
-    for key in ("labels", "annotations", "finalizers", "ownerReferences"):
-        if key in meta and not meta[key]:
-            del meta[key]
-
-
 def _grace(kind: Kind, doc: Doc, options: Mapping[str, Any]) -> int:
     """Only pods on a node get time to end."""
     if kind.kind != "Pod" or not (doc.get("spec") or {}).get("nodeName"):
         return 0
     asked = options.get("gracePeriodSeconds")
     return int((doc["spec"].get("terminationGracePeriodSeconds", 30)) if asked is None else asked)
-
-
-def _established(doc: Doc, now: str) -> None:
-    """The answer of the definition's own controllers, given at once."""
-    spec = doc["spec"]
-    names = {**spec["names"], "singular": spec["names"].get("singular") or spec["names"]["kind"].lower()}
-    names.setdefault("listKind", f"{names['kind']}List")
-    spec["names"] = names
-    spec.setdefault("conversion", {"strategy": "None"})
-    stored = [version["name"] for version in spec["versions"] if version.get("storage")]
-    conditions = [
-        {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found", "lastTransitionTime": now},
-        {
-            "type": "Established",
-            "status": "True",
-            "reason": "InitialNamesAccepted",
-            "message": "the initial names have been accepted",
-            "lastTransitionTime": now,
-        },
-    ]
-    old = doc.get("status") or {}
-    doc["status"] = {"conditions": old.get("conditions") or conditions, "acceptedNames": names, "storedVersions": stored}

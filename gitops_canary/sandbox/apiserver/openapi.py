@@ -76,8 +76,12 @@ def _resources(kind: Kind) -> Iterable[dict[str, Any]]:
 
 def _sub(kind: Kind, name: str, shown: str) -> dict[str, Any]:
     return {
-        "name": f"{kind.plural}/{name}", "singularName": "", "namespaced": kind.namespaced, "kind": shown, "verbs": ["get", "patch", "update"],
-    }  # fmt: skip
+        "name": f"{kind.plural}/{name}",
+        "singularName": "",
+        "namespaced": kind.namespaced,
+        "kind": shown,
+        "verbs": ["get", "patch", "update"],
+    }
 
 
 def index(kinds: Kinds) -> dict[str, Any]:

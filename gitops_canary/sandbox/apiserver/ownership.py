@@ -166,19 +166,27 @@ def _apply(live: Any, config: Any, structure: Structure, names: tuple[str, ...])
 
 
 def _apply_list(live: Any, config: list[Any], keys: tuple[str, ...], structure: Structure, names: tuple[str, ...]) -> list[Any]:
-    """Applied items first come in their own order; others keep their place behind them unless they were there before."""
-    items = list(live or [])
-    for item in config:
-        key = item_key(item, keys)
-        at = next((number for number, one in enumerate(items) if item_key(one, keys) == key), None)
-        if at is None:
-            items.append(_apply(None, item, structure, names) if keys != SET else item)
-        elif keys != SET:
-            items[at] = _apply(items[at], item, structure, names)
-    wanted = [item_key(item, keys) for item in config]
-    ours = sorted((one for one in items if item_key(one, keys) in wanted), key=lambda one: wanted.index(item_key(one, keys)))
-    positions = iter(ours)
-    return [next(positions) if item_key(one, keys) in wanted else one for one in items]
+    """Live and applied items interleaved as a real server does: applied order wins, what only lives stays where it was."""
+    old, new = ({item_key(item, keys): item for item in side} for side in (live or [], config))
+    order = [item_key(item, keys) for item in live or []]
+    merged = {key: item if keys == SET else _apply(old.get(key), item, structure, names) for key, item in new.items()}
+    shared = [key for key in new if key in old]
+    made, done, wanted = [], set(), list(new)
+    while order or wanted:
+        if order and wanted and order[0] != wanted[0] and order[0] in new and shared and shared[0] != order[0]:
+            order.pop(0)
+            continue
+        if order and order[0] not in new:
+            made.append(old[order.pop(0)])
+            continue
+        if order and (order[0] in done or (wanted and order[0] == wanted[0])):
+            order.pop(0)
+        if wanted:
+            key = wanted.pop(0)
+            made.append(merged[key])
+            done.add(key)
+            shared = shared[1:] if shared[:1] == [key] else shared
+    return made
 
 
 def conflicts(
@@ -212,3 +220,12 @@ def shown(path: Path) -> str:
         else:
             text += "[" + ",".join(f"{k}={orjson.dumps(v).decode()}" for k, v in zip(*step, strict=True)) + "]"
     return text
+
+
+def dropped_empty(doc: dict[str, Any], paths: set[Path]) -> dict[str, Any]:
+    """Parents that only held what was taken away go too."""
+    for path in sorted({path[:-1] for path in paths if len(path) > 1}, key=len, reverse=True):
+        for length in range(len(path), 1, -1):
+            if has(doc, path[:length]) and value_at(doc, path[:length]) in ({}, []) and isinstance(path[length - 1], str):
+                doc = without(doc, path[:length])
+    return doc

@@ -1,19 +1,19 @@
 """Merge patch, JSON patch and strategic merge patch on raw objects; what may be patched is the handlers' business."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jsonpatch
 
 from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, unsupported
-from gitops_canary.sandbox.apiserver.structure import SET, Structure
+from gitops_canary.sandbox.apiserver.strategic import strategic
+from gitops_canary.sandbox.apiserver.structure import Structure
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
-DIRECTIVES = ("$patch", "$retainKeys")
 
 
 def patched(kind: str, content: str, doc: Any, patch: Any, structure: Structure, custom: bool) -> Any:
@@ -26,12 +26,15 @@ def patched(kind: str, content: str, doc: Any, patch: Any, structure: Structure,
         return _json_patched(doc, patch)
     if content == STRATEGIC:
         if custom:
-            raise unsupported(f"strategic merge patch is not supported for custom resources ({kind}); use a merge patch")
+            raise _unknown_format((JSON_PATCH, MERGE, APPLY[0]))
         if not isinstance(patch, Mapping):
             raise bad_request("a strategic merge patch must be an object")
         return strategic(doc, patch, structure, ())
-    known = ", ".join((JSON_PATCH, MERGE, STRATEGIC, *APPLY))
-    raise unsupported(f"the body of the request was in an unknown format: {content!r} is none of the accepted patch types {known}")
+    raise _unknown_format((JSON_PATCH, MERGE, *(() if custom else (STRATEGIC,)), APPLY[0]))
+
+
+def _unknown_format(known: Sequence[str]) -> Problem:
+    return unsupported(f"the body of the request was in an unknown format - accepted media types include: {', '.join(known)}")
 
 
 def merge(doc: Any, patch: Any) -> Any:
@@ -51,63 +54,16 @@ def _json_patched(doc: Any, patch: Any) -> Any:
     if not isinstance(patch, list):
         raise bad_request("a JSON patch must be an array of operations")
     try:
-        return jsonpatch.JsonPatch(patch).apply(doc)
-    except jsonpatch.JsonPatchTestFailed as error:
-        raise Problem(422, "Invalid", f"the server rejected our request: the test operation failed: {error}") from error
-    except jsonpatch.InvalidJsonPatch as error:
-        raise bad_request(f"the JSON patch is not valid: {error}") from error
+        for operation in patch:
+            doc = jsonpatch.JsonPatch([_lenient(doc, operation)]).apply(doc)
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
         raise Problem(422, "Invalid", f"the server rejected our request due to an error in our request: {error}") from error
+    return doc
 
 
-def strategic(doc: Any, patch: Any, structure: Structure, path: tuple[str, ...]) -> Any:
-    """Kubernetes' own patch: lists of named things are merged by name, with `$patch`, `$deleteFromPrimitiveList` and `$retainKeys`."""
-    if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
-    if patch.get("$patch") == "replace":
-        return _clean({key: value for key, value in patch.items() if key != "$patch"})
-    if patch.get("$patch") == "delete":
-        return {}
-    made = dict(doc) if isinstance(doc, Mapping) else {}
-    if "$retainKeys" in patch:
-        made = {key: value for key, value in made.items() if key in patch["$retainKeys"]}
-    for key, value in patch.items():
-        if key in DIRECTIVES or key.startswith("$setElementOrder/"):
-            continue
-        if key.startswith("$deleteFromPrimitiveList/"):
-            name = key.partition("/")[2]
-            made[name] = [item for item in made.get(name) or [] if item not in value]
-        elif value is None:
-            made.pop(key, None)
-        elif isinstance(value, list):
-            made[key] = _list(made.get(key), value, structure, (*path, key))
-        else:
-            made[key] = strategic(made.get(key), value, structure, (*path, key))
-    return made
-
-
-def _list(old: Any, patch: list[Any], structure: Structure, path: tuple[str, ...]) -> list[Any]:
-    key = structure.merge_key(path)
-    if key is None or any(isinstance(item, Mapping) and item.get("$patch") == "replace" for item in patch):
-        return [_clean(item) for item in patch if not (isinstance(item, Mapping) and set(item) == {"$patch"})]
-    items = list(old or [])
-    if key == SET[0]:
-        return items + [item for item in patch if item not in items]
-    for item in patch:
-        if not isinstance(item, Mapping) or key not in item:
-            raise bad_request(f"map: {item!r} does not contain declared merge key: {key} (at {'.'.join(path)})")
-        at = next((number for number, one in enumerate(items) if one.get(key) == item[key]), None)
-        if item.get("$patch") == "delete":
-            items = [one for one in items if one.get(key) != item[key]]
-        elif at is None:
-            items.append(_clean(item))
-        else:
-            items[at] = strategic(items[at], item, structure, path)
-    return items
-
-
-def _clean(value: Any) -> Any:
-    """A copy without directives."""
-    if isinstance(value, Mapping):
-        return {key: _clean(inner) for key, inner in value.items() if not key.startswith("$")}
-    return [_clean(item) for item in value] if isinstance(value, list) else value
+def _lenient(doc: Any, operation: Any) -> Any:
+    """A real server's library takes `replace` of a key that an object has not as `add`."""
+    if not isinstance(operation, Mapping) or operation.get("op") != "replace":
+        return operation
+    parent, key = jsonpatch.JsonPointer(str(operation.get("path", ""))).to_last(doc)
+    return {**operation, "op": "add"} if isinstance(parent, Mapping) and key not in parent else operation

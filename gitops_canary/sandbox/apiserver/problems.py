@@ -21,13 +21,17 @@ class Problem(Exception):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            "details": self.details,
+            "details": {key: value for key, value in self.details.items() if value not in ("", [])},
             "code": self.code,
         }
 
 
 def bad_request(message: str) -> Problem:
     return Problem(400, "BadRequest", message)
+
+
+def undecodable(kind: str, version: str, why: str) -> Problem:
+    return bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {why}')
 
 
 def not_found(group: str, plural: str, name: str) -> Problem:

@@ -88,5 +88,6 @@ def _check_query(meant: Meant, query: Mapping[str, str]) -> None:
     odd = sorted(set(query) - known)
     if odd:
         raise bad_request(f"query parameter {odd[0]!r} is not supported for {meant.verb} of {meant.kind.plural}")
-    if meant.verb in ("list", "watch") and "limit" in query and not query["limit"].isdigit():
-        raise bad_request(f"limit {query['limit']!r} is no number")
+    for name in ("limit", "timeoutSeconds"):
+        if meant.verb in ("list", "watch") and query.get(name) and not query[name].isdigit():
+            raise bad_request(f"{name} {query[name]!r} is no number")

@@ -22,7 +22,8 @@ from gitops_canary.sandbox.apiserver.access import AUTHENTICATED, MASTERS, Acces
 from gitops_canary.sandbox.apiserver.collecting import Collector
 from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, Kinds
 from gitops_canary.sandbox.apiserver.listing import Watch, listed
-from gitops_canary.sandbox.apiserver.objects import Objects, Options
+from gitops_canary.sandbox.apiserver.managing import Options
+from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.patches import APPLY
 from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, forbidden, invalid, no_such_path, unsupported
 from gitops_canary.sandbox.apiserver.questions import answered
@@ -293,7 +294,8 @@ class ApiServer:
             waits = doc["metadata"].get("deletionTimestamp") and self.store.get(meant.kind.storage, (meant.namespace, meant.name))
             if waits or options.dry_run:
                 return self._shown(request, meant, doc)
-            details = {"name": meant.name, "group": meant.kind.group, "kind": meant.kind.plural, "uid": doc["metadata"]["uid"]}
+            details = {"name": meant.name, "kind": meant.kind.plural, "uid": doc["metadata"]["uid"]}
+            details |= {"group": meant.kind.group} if meant.kind.group else {}
             return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
         items, meta = listed(self.objects, meant, request.query)
         for doc in items:
@@ -344,7 +346,7 @@ class ApiServer:
             meta = {"resourceVersion": doc["metadata"].get("resourceVersion", "")}
             return _json(tables.table(meant.kind, [doc], meta, self._clock(), request.query.get("includeObject", "Metadata")), code)
         response = _json(_partial(doc) if form == "PartialObjectMetadata" else doc, code)
-        warnings, self.objects.warnings = self.objects.warnings, []
+        warnings, self.objects.finisher.warnings = self.objects.finisher.warnings, []
         for warning in warnings:
             response.headers.add("Warning", f'299 - "{warning.replace(chr(34), chr(92) + chr(34))}"')
         return response

@@ -42,6 +42,19 @@ class Store:
         found = self._objects.get(storage, {})
         return [found[name] for name in sorted(found) if namespace in ("", name[0])]
 
+    def at(self, storage: Storage, version: int, namespace: str = "") -> list[Doc] | None:
+        """All as it stood at that version, None when the changes since are not all remembered any more."""
+        missed = self.since(storage, version)
+        if missed is None:
+            return None
+        found = dict(self._objects.get(storage, {}))
+        for change in reversed(missed):
+            if change.before is None:
+                found.pop(name_of(change.doc), None)
+            else:
+                found[name_of(change.doc)] = change.before
+        return [found[name] for name in sorted(found) if namespace in ("", name[0])]
+
     def in_namespace(self, namespace: str) -> Iterable[tuple[Storage, Name]]:
         for storage, found in self._objects.items():
             yield from ((storage, name) for name in list(found) if name[0] == namespace)

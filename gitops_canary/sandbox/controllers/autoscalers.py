@@ -21,5 +21,5 @@ async def sync_autoscaler(kube: Kube, doc: Doc, target: Doc | None) -> None:
     if wanted != replicas:
         path = path_of("Deployment", namespace, target["metadata"]["name"], "scale")
         await quietly(kube, "PATCH", path, {"spec": {"replicas": wanted}}, MERGE)
-    status = {"observedGeneration": doc["metadata"]["generation"], "currentReplicas": replicas, "desiredReplicas": wanted}
+    status = {"currentReplicas": replicas, "desiredReplicas": wanted}
     await write_status(kube, "HorizontalPodAutoscaler", doc, status)

@@ -1,0 +1,89 @@
+"""metadata.managedFields: who owns what after a plain write, and the entries' form; what apply does is ownership's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gitops_canary.sandbox.apiserver import ownership
+from gitops_canary.sandbox.apiserver.kinds import Kind
+from gitops_canary.sandbox.apiserver.store import Doc
+from gitops_canary.sandbox.apiserver.structure import Structure
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a write was asked for."""
+
+    manager: str = "unknown"
+    dry_run: bool = False
+    force: bool = False
+    strict: bool = False
+    subresource: str = ""
+    patched: bool = False
+    """A patch's result that cannot be decoded is invalid, not a bad request."""
+
+
+def managed(kind: Kind, new: Doc, old: Doc | None, options: Options, now: str) -> list[Doc]:
+    """What an update changed belongs to the one who updated; what it removed belongs to nobody."""
+    structure = Structure(kind.schema if kind.custom else None, kind.kind)
+    paths = ownership.owned_paths(new, structure)
+    if old is None:
+        return [entry_of(kind, options, "Update", now, paths)] if paths else []
+    entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
+    touched = {path for path in paths if differs(old, new, path)}
+    if not touched and all(known <= paths for _, known in entries):
+        return list(old["metadata"].get("managedFields") or ())
+    mine = next((known for entry, known in entries if is_ours(entry, options, "Update")), set())
+    kept = [
+        kept_of(entry, {path for path in known & paths if path not in touched}, known)
+        for entry, known in entries
+        if not is_ours(entry, options, "Update")
+    ]
+    fresh = (mine & paths) | touched
+    return [*(entry for entry in kept if entry), *([entry_of(kind, options, "Update", now, fresh)] if fresh else [])]
+
+
+def entry_of(
+    kind: Kind,
+    options: Options,
+    operation: str,
+    now: str,
+    paths: set[ownership.Path],
+    same: bool = False,
+    entries: list[tuple[Doc, set[ownership.Path]]] | None = None,
+) -> Doc:
+    """One element of managedFields; its time stands still while nothing changes."""
+    time = now
+    if same:
+        time = next((str(entry["time"]) for entry, _ in entries or () if is_ours(entry, options, operation)), time)
+    entry = {
+        "manager": options.manager,
+        "operation": operation,
+        "apiVersion": kind.api_version,
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": ownership.fields_v1(paths),
+    }
+    return {**entry, "subresource": options.subresource} if options.subresource else entry
+
+
+def kept_of(entry: Doc, paths: set[ownership.Path], before: set[ownership.Path]) -> Doc | None:
+    """Another manager's entry after a write took some of its paths; None when nothing is left."""
+    if not paths:
+        return None
+    return entry if paths == before else {**entry, "fieldsV1": ownership.fields_v1(paths)}
+
+
+def is_ours(entry: Mapping[str, Any], options: Options, operation: str) -> bool:
+    same = entry.get("manager") == options.manager and entry.get("operation") == operation
+    return same and entry.get("subresource", "") == options.subresource
+
+
+def differs(old: Mapping[str, Any], new: Mapping[str, Any], path: ownership.Path) -> bool:
+    if not ownership.has(new, path):
+        return False
+    if not ownership.has(old, path):
+        return True
+    if not isinstance(path[-1], str):
+        return False
+    return bool(ownership.value_at(old, path) != ownership.value_at(new, path))

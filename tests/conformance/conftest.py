@@ -1,0 +1,89 @@
+"""The servers that the suite runs on: the sandbox with its controllers, a real control plane, or the one of `--kubeconfig`."""
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from gitops_canary.sandbox.apiserver import ApiServer
+from gitops_canary.sandbox.controllers import Controllers
+from tests.conformance.client import Api, Doc
+from tests.conformance.objects import crd
+from tests.conformance.stand_in import StandIn
+from tests.conformance.tools import Kubectl
+
+
+@pytest.fixture(scope="session")
+def conformance_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiServer, Path]]:
+    """The sandbox's API server with its controllers, as `gitops-canary sandbox` has them."""
+    path = tmp_path_factory.mktemp("conformance") / "admin.kubeconfig"
+    with ApiServer() as server:
+        path.write_bytes(orjson.dumps(server.kubeconfig()))
+        controllers = Controllers(path)
+        controllers.start()
+        yield server, path
+        controllers.stop()
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(request: pytest.FixtureRequest) -> Path:
+    """An administrator's kubeconfig of one of the servers; each is started when the first test asks for it."""
+    if request.param == "real":
+        plane = request.getfixturevalue("control_plane")
+        return Path(plane.kubeconfig("gitops-canary"))
+    if request.param == "sandbox":
+        return Path(request.getfixturevalue("conformance_sandbox")[1])
+    return Path(request.param)
+
+
+@pytest.fixture(scope="session")
+def admin(kubeconfig: Path, request: pytest.FixtureRequest) -> Iterator[Api]:
+    """The administrator without a namespace of its own; the suite's custom kinds are defined."""
+    known = [request.getfixturevalue("conformance_sandbox")] if "conformance_sandbox" in request.fixturenames else []
+    sandbox = next((server for server, path in known if path == kubeconfig), None)
+    api = Api(kubeconfig, sandbox=sandbox)
+    _define(api, crd())
+    yield api
+    api.close()
+
+
+def _define(api: Api, definition: Doc) -> None:
+    made = api.create("customresourcedefinitions", definition)
+    assert made.code in (201, 409), made.body
+
+    def established(doc: Doc) -> bool:
+        conditions = doc.get("status", {}).get("conditions") or []
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+
+    api.until("customresourcedefinitions", definition["metadata"]["name"], established)
+
+
+@pytest.fixture
+def api(admin: Api, request: pytest.FixtureRequest) -> Iterator[Api]:
+    """A client with a namespace of the test's own."""
+    name = f"c-{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:12]}"
+    made = admin.create("namespaces", {"metadata": {"name": name}})
+    assert made.code == 201, made.body
+    mine = Api(admin.kubeconfig, name, admin.sandbox)
+    yield mine
+    admin.delete("namespaces", name)
+    mine.close()
+
+
+@pytest.fixture
+def node(api: Api) -> Iterator[StandIn]:
+    """A stand-in for node and scheduler in the test's namespace: pods become ready, and go when they are deleted."""
+    stand_in = StandIn(api)
+    with contextlib.closing(stand_in):
+        yield stand_in
+
+
+@pytest.fixture
+def kubectl(api: Api) -> Kubectl:
+    binary = shutil.which("kubectl")
+    assert binary, "the conformance suite needs kubectl on PATH"
+    return Kubectl(binary, api)
