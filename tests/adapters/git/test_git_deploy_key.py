@@ -30,7 +30,7 @@ class Secret:
         self.data = data
 
 
-def test_a_key_is_made_once_and_found_again() -> None:
+def test_F13_without_a_key_in_the_secret_one_is_made_once_and_found_again() -> None:
     secret = Secret()
     first = ensure_key(secret)
     assert secret.data is not None

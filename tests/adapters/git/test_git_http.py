@@ -40,7 +40,7 @@ def set_a(content: bytes):  # type: ignore[no-untyped-def]
     return lambda tree: Change({"a": content}, "set a")
 
 
-def test_credentials_in_the_url_work_and_are_shown_nowhere(server: HttpGit, tmp_path: Path) -> None:
+def test_F19_credentials_in_the_url_work_and_are_shown_nowhere(server: HttpGit, tmp_path: Path) -> None:
     quoted = PASSWORD.replace("@", "%40").replace("/", "%2F").replace(":", "%3A").replace("#", "%23").replace("?", "%3F")
     url = server.url("cluster").replace("://", f"://robot:{quoted}@")
     repository = GitRepository(url, "main", Transport(GitOptions(state=tmp_path / "s")))

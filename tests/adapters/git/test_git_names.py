@@ -29,7 +29,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(("raw", "parts"), GOOD.items(), ids=GOOD.keys())
-def test_urls_that_are_taken(raw: str, parts: tuple[object, ...]) -> None:
+def test_F19_urls_that_are_taken(raw: str, parts: tuple[object, ...]) -> None:
     url = parse_url(raw)
     assert (url.scheme, url.host, url.port, url.user) == parts
     assert url.text == raw

@@ -102,7 +102,7 @@ def test_b47_git_folders_in_a_tree_are_never_listed_or_written(served: BareRepos
             repository.change(lambda tree, path=path: Change({path: b"x"}, "out"))
 
 
-def test_b49_odd_names_are_read_and_written_as_they_are(served: BareRepository, repository: GitRepository) -> None:
+def test_F18_b49_odd_names_are_read_and_written_as_they_are(served: BareRepository, repository: GitRepository) -> None:
     odd = ["-rf", "new\nline.yaml", 'quo"te', "tab\t", "ünï", "--upload-pack=touch x", "space end ", "*", "\\x", "\x1b[31m"]
     latin = os.fsdecode(b"caf\xe9.yaml")
     served.commit(dict.fromkeys([*odd, latin, "caf\\xe9.yaml"], b"old"), "odd names")
@@ -297,7 +297,7 @@ def test_a_commit_without_message_is_refused(repository: GitRepository) -> None:
         repository.change(lambda tree: Change({"a.yaml": b"2\n"}, " \n"))
 
 
-def test_commits_list_merged_ones_newest_first(served: BareRepository, repository: GitRepository) -> None:
+def test_F18_commits_list_merged_ones_newest_first(served: BareRepository, repository: GitRepository) -> None:
     start = repository.fetch()
     side = served.commit({"s": b"1"}, "side\n\nwith body", branch="side")
     served.commit({"m": b"1"}, "main")
