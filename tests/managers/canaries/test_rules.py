@@ -106,7 +106,7 @@ def test_R3_from_is_fixed_at_the_start_of_the_run() -> None:
     assert (was["image"], was["template"]) == (OLD, world.status["lastPromotedSpec"])
 
 
-def test_R4_what_was_analysed_is_promoted_although_the_target_has_moved_on() -> None:
+def test_R4_R6_what_was_analysed_is_promoted_although_the_target_has_moved_on() -> None:
     """R6 as well: 100/0 at once, the pinned revision is promoted, the newer one gets its own run afterwards."""
     world = World().initialised(deployment(), canary_doc(analysis={"stepWeight": 50}))
     world.controllers.never_ready.add(f"frontend-primary@{NEW}")
