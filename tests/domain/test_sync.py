@@ -98,9 +98,7 @@ def test_O1_canaries_and_autoscalers_own_the_replicas_of_their_targets() -> None
 PROJECTIONS = [
     pytest.param({"a": 1, "b": 2}, {"a": 1}, {"a": 1}, id="others' keys are not ours"),
     pytest.param({}, {"a": 1}, {"a": None}, id="a missing key shows"),
-    pytest.param(
-        {"c": [{"name": "x"}, {"name": "sidecar"}]}, {"c": [{"name": "x"}]}, {"c": [{"name": "x"}]}, id="by name"
-    ),
+    pytest.param({"c": [{"name": "x"}, {"name": "sidecar"}]}, {"c": [{"name": "x"}]}, {"c": [{"name": "x"}]}, id="by name"),
     pytest.param({"c": [1, 2]}, {"c": [1]}, {"c": [1, 2]}, id="a longer list shows"),
 ]
 
