@@ -9,7 +9,7 @@ import yaml
 from gitops_canary.domain.quarantine import Quarantined
 from gitops_canary.domain.results import Outcome, Result
 from gitops_canary.manifests.composing import Unreadable
-from gitops_canary.manifests.loading import decode, documents
+from gitops_canary.manifests.loading import decode, documents, resolve
 from gitops_canary.manifests.tree import OURS, Files, Problem
 
 HEAD = "# Written by gitops-canary. Deleting an entry of the quarantine lets automation bump to that tag again.\n"
@@ -148,6 +148,17 @@ def _sparse(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in raw.items() if value not in ("", [], {}, (), None)}
 
 
+class _Dumper(yaml.CSafeDumper):  # type: ignore[misc]
+    """Quotes every text that would be read back as something else by the rules of `loading.py` (`N`, `1e3`), which are not PyYAML's."""
+
+
+def _text(dumper: yaml.CSafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if isinstance(resolve(value), str) else "'")
+
+
+_Dumper.add_representer(str, _text)
+
+
 def ledger_text(ledger: Ledger) -> bytes:
     """The whole file; equal values make equal bytes."""
     raw = {
@@ -158,5 +169,5 @@ def ledger_text(ledger: Ledger) -> bytes:
         "counts": dict(ledger.counts),
         "quarantine": [_sparse(asdict(entry)) for entry in ledger.quarantine],
     }
-    text: str = yaml.dump(_sparse(raw), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=140)
+    text: str = yaml.dump(_sparse(raw), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=140)
     return (HEAD + text).encode()
