@@ -33,17 +33,15 @@ def run(args: argparse.Namespace) -> int:
     """0 without errors, 1 with; UserError when the check itself cannot be made."""
     from gitops_canary.adapters.folder import Folder
     from gitops_canary.adapters.helm.rendering import Renderer
-    from gitops_canary.commands.validation.checking import Scope, check, mend_files
+    from gitops_canary.commands.validation.checking import Scope, check, check_and_mend
     from gitops_canary.commands.validation.showing import show
 
     root, paths = _root(Path(args.path), tuple(word.strip() for word in args.git_path.split(",") if word.strip()))
     scope = Scope(paths, args.default_namespace)
     with ExitStack() as closing:
         helm = None if args.no_render else closing.enter_context(Renderer())
-        report = check(Folder(root), scope, helm)
-        mended = mend_files(Folder(root), report.findings) if args.fix else []
-        if mended:
-            report = check(Folder(root), scope, helm)
+        folder = Folder(root)
+        report, mended = check_and_mend(folder, scope, helm) if args.fix else (check(folder, scope, helm), [])
     show(args.output, report, mended)
     return 1 if report.count("error") else 0
 

@@ -7,6 +7,7 @@ from gitops_canary.adapters.folder import Folder
 from gitops_canary.adapters.helm.rendering import Renderer
 from gitops_canary.commands.validation.charts import Rendering, read_charts, render_all
 from gitops_canary.commands.validation.schemas import schema_complaints
+from gitops_canary.commands.validation.unreadable import unreadable_findings
 from gitops_canary.domain.lookups import placed
 from gitops_canary.domain.resources import Resource
 from gitops_canary.domain.validation.findings import Finding, at
@@ -14,7 +15,10 @@ from gitops_canary.domain.validation.objects import releases_of, validate
 from gitops_canary.domain.validation.rendered import merged, rendered_findings
 from gitops_canary.manifests.ledgers import read_ledgers
 from gitops_canary.manifests.mending import located, mend_all
-from gitops_canary.manifests.tree import Problem, manifest_paths, read_tree
+from gitops_canary.manifests.tree import manifest_paths, read_tree
+
+ROUNDS = 5
+"""How often a mended repository is checked for more to mend; two rounds are enough for what is known."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ def check(folder: Folder, scope: Scope, helm: Renderer | None) -> Report:
     misshapen = list(_schemas(resources))
     places = {f"{one.file}:{one.line}" for one in misshapen if one.level == "error"}
     plain = [
-        *(_problem(one) for one in (*loaded.problems, *read_ledgers(folder)[1])),
+        *(finding for one in loaded.problems for finding in unreadable_findings(one, folder.read(one.file) or b"")),
+        *(Finding(one.file, one.line, "error", "unreadable", one.sentence) for one in read_ledgers(folder)[1]),
         *wrong_charts,
         *misshapen,
         *validate(resources, charts, places),
@@ -56,6 +61,18 @@ def check(folder: Folder, scope: Scope, helm: Renderer | None) -> Report:
     return Report(
         tuple(found), len(manifest_paths(folder, scope.paths)), len(resources), rendering.rendered if helm else None, rendering.elsewhere
     )
+
+
+def check_and_mend(folder: Folder, scope: Scope, helm: Renderer | None) -> tuple[Report, list[Finding]]:
+    """Mends, and checks again, until nothing is left that can be mended: a file that has become readable may hold more."""
+    mended: list[Finding] = []
+    for _ in range(ROUNDS):
+        report = check(folder, scope, helm)
+        done = mend_files(folder, report.findings)
+        if not done:
+            break
+        mended += done
+    return check(folder, scope, helm) if done else report, mended
 
 
 def mend_files(folder: Folder, findings: Iterable[Finding]) -> list[Finding]:
@@ -79,10 +96,6 @@ def _by_file(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     for finding in findings:
         grouped.setdefault(finding.file, []).append(finding)
     return grouped
-
-
-def _problem(problem: Problem) -> Finding:
-    return Finding(problem.file, problem.line, "error", "unreadable", problem.sentence)
 
 
 def _schemas(resources: Iterable[Resource]) -> Iterator[Finding]:

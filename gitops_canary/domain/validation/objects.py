@@ -44,7 +44,8 @@ def _one(resource: Resource, everything: tuple[Resource, ...], charts: Charts, m
     if is_helmrelease(resource.doc):
         spec = _release(resource)
         if isinstance(spec, HelmReleaseSpec):
-            yield from _release_name(resource, spec)
+            if resource.place not in misshapen:
+                yield from _release_name(resource, spec)
             yield from release_findings(resource, spec, everything, charts)
         elif resource.place not in misshapen:
             yield spec

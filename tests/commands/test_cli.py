@@ -1,0 +1,136 @@
+"""The command line as a whole: quick help, honest exit statuses, one sentence for each error."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gitops_canary import __version__
+from gitops_canary.cli import COMMANDS, EXIT_BUG, EXIT_UNAVAILABLE, EXIT_USER, main
+from gitops_canary.commands import version
+from gitops_canary.domain.errors import Conflict, Unavailable, UserError
+from tests.commands.repositories import RELEASE, repository
+
+Capture = pytest.CaptureFixture[str]
+
+
+def program(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-c", code] if code else [sys.executable, "-m", "gitops_canary"]
+    return subprocess.run([*command, *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_help_lists_every_command_with_what_it_does(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    for command in COMMANDS:
+        assert f"{command.name} {command.help}" in said
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_every_command_has_a_help_of_its_own(name: str, capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert f"gitops-canary {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [command.module for command in COMMANDS])
+def test_every_command_is_a_file_with_its_arguments_and_what_it_does(name: str) -> None:
+    module = importlib.import_module(f"gitops_canary.commands.{name}")
+    assert callable(module.arguments)
+    assert callable(module.run)
+    assert (module.__doc__ or "").startswith("`gitops-canary ")
+
+
+HEAVY = ("kubernetes", "git", "aiohttp", "helm_python", "cryptography", "docker_registry_client", "rich", "yaml", "asyncssh", "structlog")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["version", "--help"], ["validate", "--help"], ["no-such"]])
+def test_help_is_quick_because_nothing_heavy_is_imported(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom gitops_canary.cli import main\ntry:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    assert program(*words, code=code).stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [["--version"], ["version"]])
+def test_the_version_is_the_packages_own(words: list[str]) -> None:
+    seen = program(*words)
+    assert (seen.returncode, __version__ in seen.stdout, seen.stderr) == (0, True, "")
+
+
+USAGE = [
+    pytest.param([], "required: COMMAND", id="no command"),
+    pytest.param(["deploy"], "invalid choice: 'deploy'", id="unknown command"),
+    pytest.param(["validate", "--no-such-flag"], "unrecognized arguments: --no-such-flag", id="unknown flag"),
+    pytest.param(["validate", "-o", "xml"], "invalid choice: 'xml'", id="unknown form"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), USAGE)
+def test_a_usage_error_names_the_word_and_exits_with_two(words: list[str], sentence: str) -> None:
+    seen = program(*words)
+    assert (seen.returncode, seen.stdout) == (2, "")
+    assert sentence in seen.stderr
+    assert "usage: gitops-canary" in seen.stderr
+
+
+ENDS = [
+    pytest.param(UserError("cannot read x", hint="give y"), EXIT_USER, "gitops-canary: cannot read x; give y\n", id="the person's"),
+    pytest.param(Unavailable("cannot reach x"), EXIT_UNAVAILABLE, "gitops-canary: cannot reach x\n", id="something is away"),
+    pytest.param(Conflict("cannot write x"), EXIT_BUG, "gitops-canary: cannot write x\n", id="ours"),
+    pytest.param(KeyboardInterrupt(), 130, "", id="interrupted"),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "said"), ENDS)
+def test_each_group_of_errors_has_its_exit_status_and_one_sentence(
+    error: BaseException, status: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def ends(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(version, "run", ends)
+    assert main(["version"]) == status
+    assert tuple(capsys.readouterr()) == ("", said)
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        pytest.param(RELEASE, 0, id="clean"),
+        pytest.param(RELEASE.replace("tag: 1.0.0", "tag: 3.10"), 0, id="a warning"),
+        pytest.param("a: [", 1, id="an error"),
+    ],
+)
+def test_validates_exit_status_reaches_the_shell_and_standard_output_is_data(text: str, status: int, tmp_path: Path) -> None:
+    seen = program("validate", str(repository(tmp_path, {"a.yaml": text})), "--no-render", "-o", "json")
+    assert (seen.returncode, seen.stderr) == (status, "")
+    assert json.loads(seen.stdout)["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("colour", "coloured"),
+    [
+        pytest.param({}, False, id="off a terminal"),
+        pytest.param({"FORCE_COLOR": "1"}, True, id="FORCE_COLOR"),
+        pytest.param({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, id="NO_COLOR"),
+    ],
+)
+def test_colour_is_for_terminals_and_who_asks(
+    colour: dict[str, str], coloured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm-256color", **colour}.items():
+        monkeypatch.setenv(name, value)
+    seen = program("validate", str(repository(tmp_path, {"a.yaml": "a: ["})), "--no-render")
+    assert (any(f"\x1b[{code}m" in seen.stdout for code in ("1;31", "31"))) is coloured
+    assert "error" in seen.stdout
