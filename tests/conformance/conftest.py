@@ -46,12 +46,13 @@ def admin(kubeconfig: Path, request: pytest.FixtureRequest) -> Iterator[Api]:
     known = [request.getfixturevalue("conformance_sandbox")] if "conformance_sandbox" in request.fixturenames else []
     sandbox = next((server for server, path in known if path == kubeconfig), None)
     api = Api(kubeconfig, sandbox=sandbox)
-    _define(api, crd())
+    define(api, crd())
     yield api
     api.close()
 
 
-def _define(api: Api, definition: Doc) -> None:
+def define(api: Api, definition: Doc) -> None:
+    """Make the kind and wait until it is served."""
     made = api.create("customresourcedefinitions", definition)
     assert made.code in (201, 409), made.body
 

@@ -43,11 +43,24 @@ class Finisher:
             raise problems.invalid(kind.group, kind.kind, str(doc["metadata"].get("name", "")), found)
         return doc
 
+    def check_typed(self, kind: Kind, config: Doc, name: str) -> None:
+        """What is applied may have no field that its kind has not, and none of a wrong type."""
+        try:
+            if kind.custom:
+                unknown: list[str] = []
+                schemas.pruned(config, kind.schema or {}, dropped=unknown)
+            else:
+                unknown = fields.decoded(config, kind.kind)[1]
+        except fields.Mistyped as error:
+            raise problems.untyped(name, kind.api_version, kind.kind, str(error)) from error
+        if unknown:
+            raise problems.untyped(name, kind.api_version, kind.kind, f".{unknown[0]}: field not declared in schema")
+
     def _dropped(self, kind: Kind, dropped: list[str], options: Options) -> None:
         told = [f'unknown field "{field}"' for field in dropped]
         if dropped and options.strict:
             raise problems.undecodable(kind.kind, kind.version, f"strict decoding error: {', '.join(told)}")
-        self.warnings = told
+        self.warnings = [] if options.quiet else told
 
     def _built_in(self, kind: Kind, doc: Doc, old: Doc | None, options: Options) -> Doc:
         try:

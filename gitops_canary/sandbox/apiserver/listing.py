@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gitops_canary.sandbox.apiserver.objects import Objects
-from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, gone
+from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, gone, invalid
 from gitops_canary.sandbox.apiserver.requests import Meant
 from gitops_canary.sandbox.apiserver.selectors import Test, field_test, label_test
 from gitops_canary.sandbox.apiserver.store import Change, Doc, name_of
@@ -64,7 +64,8 @@ class Watch:
         self._bookmarks = query.get("allowWatchBookmarks", "").lower() in ("true", "1")
         self._initial = query.get("sendInitialEvents", "").lower() in ("true", "1")
         if self._initial and query.get("resourceVersionMatch") != "NotOlderThan":
-            raise bad_request("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+            why = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            raise invalid("meta.k8s.io", "ListOptions", "", [("resourceVersionMatch", why)])
         self._version = query.get("resourceVersion", "")
         try:
             self._seconds = float(query.get("timeoutSeconds") or DEFAULT_SECONDS)
@@ -80,7 +81,7 @@ class Watch:
                 for doc in store.all(storage, self._meant.namespace):
                     if self._test(doc):
                         yield "ADDED", doc
-                if self._initial:
+                if self._initial and self._bookmarks:
                     yield "BOOKMARK", self._bookmark({"k8s.io/initial-events-end": "true"})
             else:
                 missed = store.since(storage, self._from)
@@ -127,7 +128,7 @@ class Watch:
 
     def _bookmark(self, annotations: dict[str, str]) -> Doc:
         kind = self._meant.kind
-        meta: Doc = {"resourceVersion": str(self._objects.store.version), "creationTimestamp": None}
+        meta: Doc = {"resourceVersion": str(self._objects.store.version)}
         if annotations:
             meta["annotations"] = annotations
         return {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": meta}

@@ -1,6 +1,6 @@
 """metadata.managedFields: who owns what after a plain write, and the entries' form; what apply does is ownership's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ class Options:
     dry_run: bool = False
     force: bool = False
     strict: bool = False
+    quiet: bool = False
+    """No warnings of unknown fields."""
     subresource: str = ""
     patched: bool = False
     """A patch's result that cannot be decoded is invalid, not a bad request."""
@@ -39,8 +41,12 @@ def managed(kind: Kind, new: Doc, old: Doc | None, options: Options, now: str) -
         for entry, known in entries
         if not is_ours(entry, options, "Update")
     ]
+    if options.subresource == "scale":
+        # A Scale leaves out zero replicas, so a real server sees no field there that anybody could own.
+        touched = {path for path in touched if ownership.value_at(new, path)}
+        mine = {path for path in mine if ownership.has(new, path) and ownership.value_at(new, path)}
     fresh = (mine & paths) | touched
-    return [*(entry for entry in kept if entry), *([entry_of(kind, options, "Update", now, fresh)] if fresh else [])]
+    return in_order([*kept, entry_of(kind, options, "Update", now, fresh) if fresh else None])
 
 
 def entry_of(
@@ -65,6 +71,11 @@ def entry_of(
         "fieldsV1": ownership.fields_v1(paths),
     }
     return {**entry, "subresource": options.subresource} if options.subresource else entry
+
+
+def in_order(entries: Iterable[Doc | None]) -> list[Doc]:
+    """As a real server shows them: appliers first, then by time and name."""
+    return sorted((one for one in entries if one), key=lambda one: (one["operation"], one["time"], one["manager"]))
 
 
 def kept_of(entry: Doc, paths: set[ownership.Path], before: set[ownership.Path]) -> Doc | None:

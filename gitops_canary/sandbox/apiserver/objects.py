@@ -11,7 +11,7 @@ from typing import Any
 from gitops_canary.sandbox.apiserver import ownership, problems
 from gitops_canary.sandbox.apiserver.finishing import SERVERS_OWN, Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
-from gitops_canary.sandbox.apiserver.managing import Options, differs, entry_of, is_ours, kept_of, managed
+from gitops_canary.sandbox.apiserver.managing import Options, differs, entry_of, in_order, is_ours, kept_of, managed
 from gitops_canary.sandbox.apiserver.patches import patched
 from gitops_canary.sandbox.apiserver.store import Doc, Store, name_of
 from gitops_canary.sandbox.apiserver.structure import Structure
@@ -84,18 +84,19 @@ class Objects:
         """Server-side apply; the object and whether it was created."""
         if not isinstance(sent, Mapping) or sent.get("apiVersion") != kind.api_version or sent.get("kind") != kind.kind:
             raise problems.bad_request(f"the applied object must be a {kind.api_version} {kind.kind}")
-        config = self._received(kind, namespace, {**sent, "metadata": {**(sent.get("metadata") or {}), "name": name}})
+        config = self._received(kind, namespace, {**sent, "metadata": {"name": name, **(sent.get("metadata") or {})}})
+        if config["metadata"]["name"] != name:
+            raise problems.bad_request(f"the name of the object ({config['metadata']['name']}) does not match the name on the URL ({name})")
         if config["metadata"].get("managedFields"):
             raise problems.bad_request("metadata.managedFields must be nil")
         if options.manager == "unknown":
-            raise problems.bad_request('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch')
+            raise problems.invalid("meta.k8s.io", "PatchOptions", "", [("fieldManager", "Required value: is required for apply patch")])
         structure = Structure(kind.schema if kind.custom else None, kind.kind)
         config = _without_nulls(config)
+        self.finisher.check_typed(kind, config, f"{(sent.get('metadata') or {}).get('namespace', '')}/{name}")
         mine = ownership.owned_paths(config, structure)
         old = self.store.get(kind.storage, (namespace if kind.namespaced else "", name))
         if old is None:
-            if config["metadata"].get("resourceVersion"):
-                raise problems.conflict(kind.group, kind.plural, name, "the object does not exist, and a resourceVersion was given")
             return self._apply_new(kind, config, mine, options), True
         self._check_version(kind, old, config)
         return self._apply_on(kind, self.shown(kind, old), config, mine, structure, options), False
@@ -107,7 +108,7 @@ class Objects:
         if kind.status and kind.kind not in ("Namespace", "Pod", "Node", "Service") and options.subresource != "status":
             doc.pop("status", None)
         made = self.finisher.finished(kind, doc, None, options)
-        made["metadata"]["managedFields"] = [entry_of(kind, options, "Apply", self.now(), mine)]
+        self._own(made, [entry_of(kind, options, "Apply", self.now(), mine)] if mine else [])
         return self._save(kind, made, None, options)
 
     def _apply_on(self, kind: Kind, old: Doc, config: Doc, mine: set[ownership.Path], structure: Structure, options: Options) -> Doc:
@@ -121,8 +122,7 @@ class Objects:
         contents["metadata"] = {key: value for key, value in config["metadata"].items() if key not in ("resourceVersion", "uid")}
         new = ownership.applied(old, contents, structure)
         taken = set().union(*(paths for _, paths in others)) if others else set()
-        for path in sorted(before - mine - taken, key=len, reverse=True):
-            new = ownership.without(new, path)
+        new = ownership.pruned(new, before - mine, taken | mine)
         new = ownership.dropped_empty(new, before - mine)
         if not kind.status or options.subresource == "status":
             new.setdefault("status", old.get("status")) if old.get("status") is not None else None
@@ -134,10 +134,8 @@ class Objects:
         # A forced field belongs to the one who forced it alone.
         stolen = {path for path in mine if isinstance(path[-1], str) and differs(old, config, path)}
         kept = [kept_of(entry, paths - stolen, paths) for entry, paths in others]
-        doc["metadata"]["managedFields"] = [
-            *(entry for entry in kept if entry),
-            entry_of(kind, options, "Apply", self.now(), mine, before == mine, entries),
-        ]
+        own = entry_of(kind, options, "Apply", self.now(), mine, before == mine, entries) if mine else None
+        self._own(doc, in_order([*kept, own]))
         return self._save(kind, doc, old, options)
 
     def delete(self, kind: Kind, namespace: str, name: str, options: Mapping[str, Any], dry_run: bool = False) -> Doc:
@@ -157,7 +155,8 @@ class Objects:
         usual = "Orphan" if options.get("orphanDependents") or kind.kind == "Job" else "Background"
         policy = str(options.get("propagationPolicy") or usual)
         if policy not in ("Background", "Foreground", "Orphan"):
-            raise problems.bad_request(f"propagationPolicy {policy!r} is none of Background, Foreground, Orphan")
+            why = f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+            raise problems.invalid("meta.k8s.io", "DeleteOptions", "", [("propagationPolicy", why)])
         extra = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(policy)
         if extra and extra not in finalizers:
             finalizers.append(extra)
@@ -172,7 +171,8 @@ class Objects:
         if going and (not grace or grace >= int(doc["metadata"].get("deletionGracePeriodSeconds") or 0)):
             return doc
         meta["deletionTimestamp"] = self.now()
-        meta["deletionGracePeriodSeconds"] = grace
+        if kind.kind != "Namespace":
+            meta["deletionGracePeriodSeconds"] = grace
         if "generation" in meta and not going:
             meta["generation"] += 1
         new = {**doc, "metadata": meta}
@@ -225,7 +225,12 @@ class Objects:
             raise problems.not_found("", "namespaces", str(namespace))
         if found["metadata"].get("deletionTimestamp"):
             message = f"unable to create new content in namespace {namespace} because it is being terminated"
-            raise problems.Problem(403, "Forbidden", f'{kind.resource} "{doc["metadata"].get("name")}" is forbidden: {message}')
+            name = doc["metadata"].get("name", "")
+            causes = [
+                {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated", "field": "metadata.namespace"}
+            ]
+            details = {"name": name, "group": kind.group, "kind": kind.plural, "causes": causes}
+            raise problems.Problem(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {message}', details)
 
     def _check_version(self, kind: Kind, old: Doc, new: Doc) -> None:
         meta = new["metadata"]

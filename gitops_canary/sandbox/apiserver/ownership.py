@@ -144,6 +144,16 @@ def without(doc: Any, path: Path) -> Any:
     return doc
 
 
+def pruned(doc: Any, gone: set[Path], kept: set[Path]) -> Any:
+    """The object without what its applier no longer says; items in which others own something stay, with their keys."""
+    holding = {path[:length] for path in kept for length in range(1, len(path))}
+    for path in sorted(gone - kept, key=len):
+        is_key = len(path) > 1 and not isinstance(path[-2], str) and path[-1] in path[-2][0] and path[:-1] in holding
+        if path not in holding and not is_key:
+            doc = without(doc, path)
+    return doc
+
+
 def applied(live: Any, config: Mapping[str, Any], structure: Structure) -> Any:
     """The live object with everything the applied configuration says."""
     return _apply(copy.deepcopy(live), config, structure, ())
@@ -199,15 +209,26 @@ def conflicts(
             if not isinstance(path[-1], str) and path[-1][0] != SET:
                 continue
             if has(live, path) and has(config, path) and value_at(live, path) != value_at(config, path):
-                found.append((f'"{entry["manager"]}" using {entry["apiVersion"]}', shown(path)))
+                found.append((_manager(entry), shown(path)))
     return found
 
 
+def _manager(entry: Mapping[str, Any]) -> str:
+    """Appliers are known by name; of others one wants to know through what they wrote."""
+    part = f' with subresource "{entry["subresource"]}"' if entry.get("subresource") else ""
+    version = f" using {entry['apiVersion']}" if entry.get("operation") != "Apply" else ""
+    return f'"{entry["manager"]}"{part}{version}'
+
+
 def conflict_problem(found: list[tuple[str, str]]) -> Problem:
-    shown_ones = "; ".join(f"conflict with {manager}: {field}" for manager, field in found)
-    many = f"Apply failed with {len(found)} conflict{'s' if len(found) > 1 else ''}: {shown_ones}"
+    managers = sorted({manager for manager, _ in found})
+    if len(found) == 1:
+        told = f"1 conflict: conflict with {found[0][0]}: {found[0][1]}"
+    else:
+        parts = ["\n- ".join([f"conflicts with {manager}:", *(field for one, field in found if one == manager)]) for manager in managers]
+        told = f"{len(found)} conflicts: " + "\n".join(parts)
     causes = [{"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": field} for manager, field in found]
-    return Problem(409, "Conflict", many, {"causes": causes})
+    return Problem(409, "Conflict", f"Apply failed with {told}", {"causes": causes})
 
 
 def shown(path: Path) -> str:

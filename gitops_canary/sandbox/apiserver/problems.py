@@ -20,7 +20,7 @@ class Problem(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            **({"reason": self.reason} if self.reason else {}),
             "details": {key: value for key, value in self.details.items() if value not in ("", [])},
             "code": self.code,
         }
@@ -67,9 +67,29 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[tuple[str, str]])
         "name": name,
         "group": group,
         "kind": kind,
-        "causes": [{"reason": "FieldValueInvalid", "message": why, "field": field} for field, why in causes],
+        "causes": [{"reason": _reason(why), "message": why, "field": field} for field, why in causes],
     }
     return Problem(422, "Invalid", f'{kind}{"." + group if group else ""} "{name}" is invalid: {wrapped}', details)
+
+
+_REASONS = {
+    "Unsupported value": "FieldValueNotSupported",
+    "Required value": "FieldValueRequired",
+    "Duplicate value": "FieldValueDuplicate",
+    "Forbidden": "FieldValueForbidden",
+    "Not found": "FieldValueNotFound",
+    "Too long": "FieldValueTooLong",
+    "Too many": "FieldValueTooMany",
+}
+
+
+def _reason(why: str) -> str:
+    return "FieldValueTypeInvalid" if " in body must be of type " in why else _REASONS.get(why.partition(":")[0], "FieldValueInvalid")
+
+
+def untyped(name: str, api_version: str, kind: str, why: str) -> Problem:
+    """What server-side apply says of a field that the kind has not; a real server answers 500."""
+    return Problem(500, "", f"failed to create typed patch object ({name}; {api_version}, Kind={kind}): {why}")
 
 
 def forbidden(user: str, verb: str, resource: str, group: str, namespace: str, name: str = "") -> Problem:

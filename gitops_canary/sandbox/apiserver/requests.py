@@ -51,8 +51,10 @@ def meant_by(kinds: Kinds, method: str, path: str, query: Mapping[str, str]) -> 
         raise no_such_path(path)
     name, subresource = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
     _check_subresource(kind, subresource, path)
-    if kind.namespaced and not namespace and (name or method == "POST"):
+    if kind.namespaced and not namespace and name:
         raise no_such_path(path)
+    if kind.namespaced and not namespace and method == "POST":
+        raise method_not_allowed(method, path)
     meant = Meant(kind, namespace, name, subresource, _verb(method, name, subresource, query, path))
     _check_query(meant, query)
     return meant

@@ -23,7 +23,8 @@ def scale_of(kind: Kind, doc: Doc) -> Doc:
     selector = selector_text(_at(doc, paths["selector"]))
     if selector:
         status["selector"] = selector
-    spec = {"replicas": _at(doc, paths["spec"]) or 0}
+    replicas = _at(doc, paths["spec"]) or 0
+    spec = {"replicas": replicas} if replicas else {}
     return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta, "spec": spec, "status": status}
 
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 TYPES: Mapping[str, Any] = {"object": Mapping, "array": list, "string": str, "boolean": bool}
 ALWAYS = ("apiVersion", "kind", "metadata")
 Cause = tuple[str, str]
@@ -45,7 +47,7 @@ def defaulted(doc: Any, schema: Mapping[str, Any]) -> Any:
     if isinstance(doc, Mapping):
         made = dict(doc)
         for key, inner in (schema.get("properties") or {}).items():
-            if "default" in inner and key not in made:
+            if "default" in inner and (key not in made or (made[key] is None and not inner.get("nullable"))):
                 made[key] = copy.deepcopy(inner["default"])
             if key in made:
                 made[key] = defaulted(made[key], inner)
@@ -66,7 +68,8 @@ def causes(doc: Any, schema: Mapping[str, Any], path: str = "") -> list[Cause]:
         )
     if schema.get("x-kubernetes-int-or-string"):
         right = isinstance(doc, int | str) and not isinstance(doc, bool)
-        return [] if right else [(path, f"Invalid value: {_shown(doc)}: must be an integer or a string")]
+        told = f'Invalid value: "{_type_of(doc)}": {path} in body must be of type integer,string: "{_type_of(doc)}"'
+        return [] if right else [(path, told)]
     wrong = _type_cause(doc, schema, path)
     if wrong:
         return [wrong]
@@ -128,8 +131,13 @@ def _list_causes(doc: list[Any], schema: Mapping[str, Any], path: str) -> list[C
         found.append((path, f"Invalid value: {len(doc)}: {path} in body should have at least {schema['minItems']} items"))
     if len(doc) > schema.get("maxItems", len(doc)):
         found.append((path, f"Too many: {len(doc)}: must have at most {schema['maxItems']} items"))
+    keys, seen = schema.get("x-kubernetes-list-map-keys") or (), []
     for number, item in enumerate(doc):
         found += causes(item, schema.get("items") or {}, f"{path}[{number}]")
+        told = {key: item[key] for key in keys if key in item} if keys and isinstance(item, Mapping) else item
+        if schema.get("x-kubernetes-list-type") in ("map", "set") and told in seen:
+            found.append((f"{path}[{number}]", f"Duplicate value: {orjson.dumps(told).decode()}"))
+        seen.append(told)
     return found
 
 

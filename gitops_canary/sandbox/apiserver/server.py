@@ -146,7 +146,13 @@ class ApiServer:
     async def _close(self) -> None:
         self.store.end_watches()
         assert self._runner is not None
+        server = self._runner.server
+        transports = [connection.transport for connection in server.connections if connection.transport] if server is not None else []
         await self._runner.cleanup()
+        # A TLS connection says goodbye in its own time, which the loop does not have any more.
+        for transport in transports:
+            transport.abort()
+        await asyncio.sleep(0)
         await self._streams.close()
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task():
@@ -407,15 +413,20 @@ def _form(request: web.Request) -> str:
 
 def _options(request: web.Request, meant: Meant) -> Options:
     query = request.query
+    kind = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}.get(request.method, "DeleteOptions")
     if query.get("dryRun") not in (None, "", "All"):
-        raise invalid("", "Options", "", [("dryRun", f'Unsupported value: "{query["dryRun"]}": supported values: "All"')])
+        raise invalid("meta.k8s.io", kind, "", [("dryRun", f'Unsupported value: ["{query["dryRun"]}"]: supported values: "All"')])
+    if query.get("fieldValidation", "") not in ("", "Ignore", "Strict", "Warn"):
+        why = f'Unsupported value: "{query["fieldValidation"]}": supported values: "", "Ignore", "Strict", "Warn"'
+        raise invalid("meta.k8s.io", kind, "", [("fieldValidation", why)])
     agent = request.headers.get("User-Agent", "unknown").split("/")[0].split(" ")[0]
     manager = query.get("fieldManager") or ("unknown" if request.content_type in APPLY else agent)
     if len(manager) > 128:
         raise bad_request("fieldManager may not be longer than 128 letters")
     status = "status" if meant.subresource == "status" else meant.subresource if meant.subresource == "scale" else ""
     strict = query.get("fieldValidation", "") == "Strict"
-    return Options(manager, query.get("dryRun") == "All", query.get("force", "").lower() in ("true", "1"), strict, status)
+    quiet = query.get("fieldValidation", "") == "Ignore"
+    return Options(manager, query.get("dryRun") == "All", query.get("force", "").lower() in ("true", "1"), strict, quiet, status)
 
 
 async def _body(request: web.Request) -> Any:

@@ -88,7 +88,7 @@ class Store:
 
     def since(self, storage: Storage, version: int) -> list[Change] | None:
         """The changes after `version`, None when they are not all remembered any more."""
-        if version < self._forgotten or version > self.version:
+        if version < self._forgotten:
             return None
         return [change for change in self._history if change.storage == storage and change.version > version]
 
