@@ -85,6 +85,7 @@ def _give_access(world: "World") -> None:
     if sys.stdin.isatty():
         input("Press Enter to give it write access to the cluster repository ")
     world.git.add_key(key, write=True)
+    print(f"status page {world.await_operator()}")
 
 
 def _node(args: argparse.Namespace) -> None:

@@ -218,6 +218,17 @@ class World:
         pods = self._cluster.list("v1", "Pod", NAMESPACE, {"app.kubernetes.io/name": "gitops-canary"})
         return next((pod for pod in pods if _ready(pod)), None)
 
+    def await_operator(self, patience: float = 60.0) -> str:
+        """Waits for the operator's pod and connects the registry's webhook to it; its address."""
+        end = time.monotonic() + patience
+        while (pod := self.operator_pod()) is None:
+            if time.monotonic() > end:
+                raise Unavailable(f"cannot reach the operator: no pod of it became ready in {patience:.0f} s")
+            threading.Event().wait(0.05)
+        address = f"http://{pod['status']['podIP']}:8080"
+        self.connect_webhooks(address)
+        return address
+
     def deploy_key(self, patience: float = 30.0) -> str:
         """The public key that the operator has made; Unavailable when there is none in time."""
         end, ref = time.monotonic() + patience, Ref("v1", "Secret", NAMESPACE, "gitops-canary-git-deploy")
