@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from gitops_canary import __version__
 from gitops_canary.domain.canary.gauges import gauges
 from gitops_canary.domain.canary.spec import CANARY
+from gitops_canary.domain.resources import Ref
 from gitops_canary.operator import LaneView
-from gitops_canary.ports import Cluster
+from gitops_canary.ports import Clock, Cluster
 from gitops_canary.settings import Settings
 from gitops_canary.web.metrics import Sample
 
@@ -16,8 +18,10 @@ from gitops_canary.web.metrics import Sample
 class Status:
     """Read at each request; `lanes` and `leads` answer from memory."""
 
-    def __init__(self, settings: Settings, cluster: Cluster, lanes: Callable[[], Sequence[LaneView]], leads: Callable[[], bool]) -> None:
-        self._settings, self._cluster, self._lanes, self._leads = settings, cluster, lanes, leads
+    def __init__(
+        self, settings: Settings, cluster: Cluster, clock: Clock, lanes: Callable[[], Sequence[LaneView]], leads: Callable[[], bool]
+    ) -> None:
+        self._settings, self._cluster, self._clock, self._lanes, self._leads = settings, cluster, clock, lanes, leads
 
     def page(self) -> Mapping[str, Any]:
         """The document of `/` and `/api/v1/status`."""
@@ -27,7 +31,7 @@ class Status:
             "leader": self._leads(),
             "repository": self._settings.git_url,
             "lanes": [asdict(lane) for lane in self._lanes()],
-            "canaries": [_row(doc) for doc in self._canaries()],
+            "canaries": [self._row(doc) for doc in self._canaries()],
         }
 
     def samples(self) -> Iterator[Sample]:
@@ -46,21 +50,37 @@ class Status:
     def _canaries(self) -> Sequence[Mapping[str, Any]]:
         return self._cluster.list(*CANARY, self._settings.namespace)
 
+    def _row(self, doc: Mapping[str, Any]) -> dict[str, Any]:
+        status, meta = doc.get("status") or {}, doc["metadata"]
+        conditions = status.get("conditions") or [{}]
+        return {
+            "namespace": meta["namespace"],
+            "name": meta["name"],
+            "phase": status.get("phase", ""),
+            "weight": status.get("canaryWeight", 0),
+            "why": status.get("says") or conditions[0].get("message", ""),
+            "image": self._image(doc),
+            "age": self._age(str(status.get("lastTransitionTime") or "")),
+            "failed_checks": status.get("failedChecks", 0),
+            "pending_results": len(status.get("pendingResults") or ()),
+        }
 
-def _row(doc: Mapping[str, Any]) -> dict[str, Any]:
-    status = doc.get("status") or {}
-    conditions = status.get("conditions") or [{}]
-    run = status.get("run") or {}
-    return {
-        "namespace": doc["metadata"]["namespace"],
-        "name": doc["metadata"]["name"],
-        "phase": status.get("phase", ""),
-        "weight": status.get("canaryWeight", 0),
-        "why": status.get("says") or conditions[0].get("message", ""),
-        "image": (run.get("now") or {}).get("image", ""),
-        "failed_checks": status.get("failedChecks", 0),
-        "pending_results": len(status.get("pendingResults") or ()),
-    }
+    def _image(self, doc: Mapping[str, Any]) -> str:
+        """What is analysed while a run goes on, else what serves."""
+        run = (doc.get("status") or {}).get("run") or {}
+        analysed = str((run.get("now") or {}).get("image", ""))
+        if analysed:
+            return analysed
+        target = str(((doc.get("spec") or {}).get("targetRef") or {}).get("name", ""))
+        primary = self._cluster.get(Ref("apps/v1", "Deployment", doc["metadata"]["namespace"], f"{target}-primary")) or {}
+        containers = (((primary.get("spec") or {}).get("template") or {}).get("spec") or {}).get("containers") or [{}]
+        return str(containers[0].get("image", ""))
+
+    def _age(self, stamp: str) -> float | None:
+        """Seconds since an RFC 3339 time."""
+        if not stamp:
+            return None
+        return max(0.0, (self._clock.now().wall - datetime.fromisoformat(stamp.replace("Z", "+00:00"))).total_seconds())
 
 
 def _own(doc: Mapping[str, Any]) -> Iterator[Sample]:

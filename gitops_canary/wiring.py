@@ -230,7 +230,9 @@ class Application:
 
     def _web(self) -> WebServer:
         host, port = listen_address(self.settings.listen)
-        status = Status(self.settings, self.cluster, lambda: self.operator.view(), lambda: self.leadership.leads(self.clock.now()))
+        status = Status(
+            self.settings, self.cluster, self.clock, lambda: self.operator.view(), lambda: self.leadership.leads(self.clock.now())
+        )
         return WebServer(
             host,
             port,
