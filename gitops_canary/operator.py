@@ -17,6 +17,8 @@ from gitops_canary.ports import Clock, Log, Manager, Moment, Turn, Wake
 
 SAFETY_INTERVAL = 30
 """Seconds: every lane looks at everything at least this often, whatever wakes were lost."""
+FOLLOWER_WAIT = 0.2
+"""Seconds between two looks at a lease that may not be acted on."""
 FAILED_WAIT = 5.0
 """Seconds a lane waits after a bug in its manager before it runs again."""
 
@@ -179,9 +181,10 @@ class Operator:
 
     def _drive(self, lane: Lane) -> None:
         while not self._stop.is_set():
-            now = self._clock.now()
-            if self._leadership.leads(now):
-                self._guarded_turn(lane)
+            if not self._leadership.leads(self._clock.now()):
+                self._stop.wait(FOLLOWER_WAIT)
+                continue
+            self._guarded_turn(lane)
             self._wait(lane)
 
     def _guarded_turn(self, lane: Lane) -> None:
