@@ -68,7 +68,7 @@ def _from_git(root: Path) -> list[str] | None:
         return None
     if said.returncode != 0:
         return None
-    return list({name for name in said.stdout.decode("utf-8", "replace").split("\0") if name and ".git" not in name.lower().split("/")})
+    return list({name for name in os.fsdecode(said.stdout).split("\0") if name and ".git" not in name.lower().split("/")})
 
 
 def _walked(root: Path) -> Iterator[str]:

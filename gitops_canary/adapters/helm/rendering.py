@@ -15,11 +15,11 @@ RENDER_SECONDS = 30.0
 
 
 class Renderer:
-    """One worker, started for the first chart and again after a crash. UserError when there is no Helm here at all."""
+    """One worker, started for the first chart and again after a crash. `backend`: `sdk`, or the path of a helm binary; found when empty."""
 
     def __init__(self, limit: float = RENDER_SECONDS, backend: str = "") -> None:
         self._limit = limit
-        self._backend = backend or choose_backend()
+        self._backend = backend
         self._home = tempfile.TemporaryDirectory(prefix="gitops-canary-helm-")
         self._child: Child | None = None
 
@@ -30,8 +30,13 @@ class Renderer:
         self._end()
         self._home.cleanup()
 
+    def find(self) -> None:
+        """UserError when there is no Helm on this machine, so that its absence is not taken for a fault of the charts."""
+        self._backend = self._backend or choose_backend()
+
     def render(self, chart: Path, release: str, namespace: str, values: Mapping[str, Any]) -> Mapping[str, str]:
         """Rendered text by template (`templates/service.yaml`, below the chart). UserError with Helm's own sentence."""
+        self.find()
         work = Work("render", release, namespace, str(chart), dict(values))
         try:
             self._child = self._child or Child(Path(self._home.name), backend=self._backend)

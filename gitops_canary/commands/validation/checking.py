@@ -47,6 +47,8 @@ def check(folder: Folder, scope: Scope, helm: Renderer | None) -> Report:
     loaded = read_tree(folder, scope.paths)
     resources = placed(loaded.resources, scope.namespace)
     charts, wrong_charts = read_charts(folder)
+    if helm and charts.values:
+        helm.find()
     misshapen = list(_schemas(resources))
     places = {f"{one.file}:{one.line}" for one in misshapen if one.level == "error"}
     plain = [

@@ -100,7 +100,7 @@ def _sarif(report: Report, _: Sequence[Finding]) -> None:
 
 def _result(finding: Finding, rule: int) -> dict[str, Any]:
     text = f"{finding.sentence}\n\nmended:\n{finding.mended}" if finding.mended else finding.sentence
-    place = {"artifactLocation": {"uri": quote(finding.file)}, "region": {"startLine": max(finding.line, 1)}}
+    place = {"artifactLocation": {"uri": quote(finding.file, errors="surrogateescape")}, "region": {"startLine": max(finding.line, 1)}}
     return {
         "ruleId": finding.code,
         "ruleIndex": rule,
