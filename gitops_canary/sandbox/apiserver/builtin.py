@@ -12,7 +12,7 @@ PATH_NAMES = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBindin
 
 def causes(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> list[Cause]:
     """What a real server would refuse: names, labels, selectors, containers, ports, immutable fields."""
-    found = [*_metadata(doc)]
+    found = [*_metadata(doc), *_late_finalizers(doc, old)]
     checker = _CHECKERS.get(doc["kind"])
     if checker is not None:
         found += checker(doc, old)
@@ -31,6 +31,21 @@ def _metadata(doc: Mapping[str, Any]) -> Iterator[Cause]:
                 yield f"metadata.{place}", f"Invalid value: {key} must be of type string"
             elif place == "labels" and (len(value) > 63 or not re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?", value)):
                 yield f"metadata.labels.{key}", f'Invalid value: "{value}": a valid label must have 63 characters or less'
+
+
+def _late_finalizers(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    if old is not None and old["metadata"].get("deletionTimestamp"):
+        late = [one for one in doc["metadata"].get("finalizers") or () if one not in (old["metadata"].get("finalizers") or ())]
+        if late:
+            shown = ", ".join(f'"{one}"' for one in late)
+            why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+            yield "metadata.finalizers", f"Forbidden: {why}"
+
+
+def _event_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    about = (doc.get("involvedObject") or {}).get("namespace", "")
+    if about != doc["metadata"].get("namespace") and not (about == "" and doc["metadata"].get("namespace") == "default"):
+        yield "involvedObject.namespace", f'Invalid value: "{about}": does not match event.namespace'
 
 
 def _workload(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
@@ -116,6 +131,7 @@ _CHECKERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any] | None], 
     "DaemonSet": _workload,
     "Pod": _pod_checks,
     "Service": _service_checks,
+    "Event": _event_checks,
     "ConfigMap": _config_checks,
     "Secret": _config_checks,
     "RoleBinding": _binding_checks,

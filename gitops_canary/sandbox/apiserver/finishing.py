@@ -27,18 +27,18 @@ class Finisher:
                 doc["metadata"].pop(key, None)
                 if key in old["metadata"]:
                     doc["metadata"][key] = old["metadata"][key]
-        doc = self._custom(kind, doc, options) if kind.custom else self._built_in(kind, doc, old, options)
+        doc = self._custom(kind, doc, old, options) if kind.custom else self._built_in(kind, doc, old, options)
         _tidy(doc["metadata"])
         if old is not None and kind.counts_generations and _spec(doc) != _spec(old):
             doc["metadata"]["generation"] = int(old["metadata"].get("generation", 1)) + 1
         return doc
 
-    def _custom(self, kind: Kind, doc: Doc, options: Options) -> Doc:
+    def _custom(self, kind: Kind, doc: Doc, old: Doc | None, options: Options) -> Doc:
         schema = kind.schema or {}
         dropped: list[str] = []
         doc = schemas.defaulted(schemas.pruned(doc, schema, dropped=dropped), schema)
         self._dropped(kind, dropped, options)
-        found = [*builtin.causes(doc, None), *schemas.causes(doc, schema)]
+        found = [*builtin.causes(doc, old), *schemas.causes(doc, schema)]
         if found:
             raise problems.invalid(kind.group, kind.kind, str(doc["metadata"].get("name", "")), found)
         return doc

@@ -124,7 +124,11 @@ class Watch:
             return ("DELETED", change.doc) if fits or fitted else None
         if fits:
             return ("MODIFIED" if fitted else "ADDED", change.doc)
-        return ("DELETED", change.doc) if fitted else None
+        if fitted and change.before is not None:
+            # As it was when it still fitted, under the version at which it left.
+            meta = {**change.before["metadata"], "resourceVersion": change.doc["metadata"]["resourceVersion"]}
+            return "DELETED", {**change.before, "metadata": meta}
+        return None
 
     def _bookmark(self, annotations: dict[str, str]) -> Doc:
         kind = self._meant.kind

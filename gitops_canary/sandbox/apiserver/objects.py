@@ -50,7 +50,7 @@ class Objects:
                 raise problems.invalid(kind.group, kind.kind, "", [("metadata.name", "Required value: name or generateName is required")])
             meta["name"] = f"{meta['generateName']}{secrets.token_hex(3)[:5]}"
         if meta.get("resourceVersion"):
-            raise problems.bad_request("resourceVersion should not be set on objects to be created")
+            raise problems.Problem(500, "", "resourceVersion should not be set on objects to be created")
         self._check_namespace(kind, doc)
         if self.store.get(kind.storage, name_of(doc)) is not None:
             raise problems.exists(kind.group, kind.plural, meta["name"])

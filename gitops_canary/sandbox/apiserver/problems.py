@@ -94,7 +94,7 @@ def untyped(name: str, api_version: str, kind: str, why: str) -> Problem:
 
 def forbidden(user: str, verb: str, resource: str, group: str, namespace: str, name: str = "") -> Problem:
     where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
-    which = f'{resource}.{group} "{name}"' if group else f'{resource} "{name}"'
+    which = (f"{resource}.{group}" if group else resource) + (f' "{name}"' if name else "")
     message = f'{which} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}"{where}'
     return Problem(403, "Forbidden", message, {"name": name, "group": group, "kind": resource})
 
