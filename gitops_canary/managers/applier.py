@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gitops_canary.domain.errors import Conflict
@@ -15,13 +16,22 @@ TRIES = 4
 """How often one object is observed again when somebody else writes it at the same time."""
 
 
+@dataclass(frozen=True)
+class _Stand:
+    """What stood right after our apply: the manifest's digest, what it speaks about as the server shows it, and the version."""
+
+    digest: str
+    seen: Any
+    version: str
+
+
 class Applier:
     """`as_user` is the identity that is impersonated ("" = the operator's own)."""
 
     def __init__(self, cluster: Cluster, as_user: str = "") -> None:
         self._cluster = cluster
         self._as_user = as_user
-        self._stands: dict[Identity, tuple[str, Any]] = {}
+        self._stands: dict[Identity, _Stand] = {}
 
     def in_place(self, resource: Resource, scaled: frozenset[tuple[str, str, str]]) -> bool:
         """Whether the live object still says what the file says; answered from the cache."""
@@ -31,12 +41,14 @@ class Applier:
         if ignored(live) == "true" or taken_by_canary(live):
             return True
         doc = _wanted(resource, scaled)
-        seen = projection(live, doc)
         known = self._stands.get(resource.ref.identity)
-        if known is None or known[0] != digest(doc):
+        if known is not None and (known.digest, known.version) == (digest(doc), live["metadata"].get("resourceVersion")):
+            return True  # also where the cache holds no data (ConfigMaps, Secrets): nobody has written since
+        seen = projection(live, doc)
+        if known is None or known.digest != digest(doc):
             # After a restart nobody remembers how the server normalised the manifest; equal text is proof enough, else apply once more.
             return bool(seen == doc)
-        return bool(seen == known[1])
+        return bool(seen == known.seen)
 
     def apply(self, resource: Resource, scaled: frozenset[tuple[str, str, str]]) -> bool:
         """Server-side apply of one manifest; False when it is left to its owner. Raises what the Cluster port raises."""
@@ -61,7 +73,8 @@ class Applier:
         if live is not None:
             sent["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         answer = self._cluster.apply(sent, as_user=self._as_user)
-        self._stands[resource.ref.identity] = (digest(doc), projection(answer, doc))
+        version = str(answer["metadata"].get("resourceVersion", ""))
+        self._stands[resource.ref.identity] = _Stand(digest(doc), projection(answer, doc), version)
 
     def _hand_over_replicas(self, resource: Resource, live: Doc, doc: Doc) -> Doc:
         """Leaving out a field that only we own resets it, so another manager takes it over first with the live value."""
