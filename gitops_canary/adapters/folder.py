@@ -22,9 +22,13 @@ class Folder:
         names = _from_git(root)
         found = _walked(root) if names is None else names
         self._paths = tuple(sorted(name for name in found if self._is_file(name)))
+        self._known = frozenset(self._paths)
 
     def paths(self, prefix: str = "") -> Sequence[str]:
         return [path for path in self._paths if path.startswith(prefix)]
+
+    def has(self, path: str) -> bool:
+        return path in self._known
 
     def read(self, path: str) -> bytes | None:
         """At most one byte more than a manifest may have."""

@@ -60,6 +60,15 @@ def test_help_is_quick_because_nothing_heavy_is_imported(words: list[str]) -> No
     assert program(*words, code=code).stderr.splitlines()[-1] == "[]"
 
 
+def test_validate_needs_nothing_of_the_demo(tmp_path: Path) -> None:
+    root = repository(tmp_path, {"a.yaml": RELEASE})
+    code = (
+        "import sys\nfrom gitops_canary.cli import main\nmain(sys.argv[1:])\n"
+        "print([name for name in ('asyncssh', 'jsonpatch', 'envoy', 'helm_python') if name in sys.modules], file=sys.stderr)"
+    )
+    assert program("validate", str(root), code=code).stderr.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize("words", [["--version"], ["version"]])
 def test_the_version_is_the_packages_own(words: list[str]) -> None:
     seen = program(*words)

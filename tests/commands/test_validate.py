@@ -10,6 +10,7 @@ import pytest
 from gitops_canary.cli import main
 from gitops_canary.domain.automation import policies_of
 from gitops_canary.domain.helmrelease import image_slots, parse_helmrelease
+from gitops_canary.domain.validation.findings import CODES
 from gitops_canary.manifests.tree import read_file
 from tests.commands.repositories import CANARY, DEPLOYMENT, RELEASE, ROOT, SAMPLE, Validated, repository, template
 
@@ -112,6 +113,8 @@ BAD = [
     pytest.param({"a.yaml": CANARY.replace("stepWeight: 5", "stepWeight: 101")}, None, "error", "*", "101", id="B40 stepWeight 101"),
     pytest.param({"a.yaml": CANARY.replace("stepWeight: 5", "stepWeight: 5%")}, "a.yaml:16", "error", "schema", "stepWeight", id="B40 stepWeight 5%"),
     pytest.param({"a.yaml": CANARY.replace("port: 9898", "port: 9898\n    prot: 1")}, "a.yaml:13", "warning", "schema", "spec.service.prot is no field", id="unknown field"),
+    pytest.param({"a.yaml": CANARY.replace("    port: 9898\n", "    name: web\n")}, "a.yaml:11", "error", "*", "port", id="a field is missing"),
+    pytest.param({"a.yaml": CANARY.replace("maxWeight: 50", "maxWeight: 50\n    metrics: [{name: request-success-rate, interval: 1m, thresholdRange: {min: 99, mim: 1}}]")}, "a.yaml:18", "warning", "schema", "spec.analysis.metrics[0].thresholdRange.mim", id="unknown field in a list"),
     pytest.param({"a.yaml": CANARY.replace("    stepWeight: 5\n", "    iterations: 5\n")}, "a.yaml:6", "error", "canary", "blue/green", id="Canary, not supported"),
     pytest.param({"a.yaml": RELEASE.replace("{}", "{filter.fluxcd.io/chart-image: 'semver:>='}")}, "a.yaml:6", "error", "filter", "semver:>=", id="B19 filter"),
     pytest.param({"a.yaml": RELEASE.replace("{}", "\n    fluxcd.io/tag.chart-image: 'regexp:('")}, "a.yaml:7", "error", "filter", "regexp:(", id="legacy filter"),
@@ -339,3 +342,10 @@ def test_the_charts_values_are_checked_without_helm_in_this_process(tmp_path: Pa
     loaded = "helm_python" in sys.modules
     Validated(capsys, repository(tmp_path, CHART))
     assert ("helm_python" in sys.modules) == loaded
+
+
+def test_the_documentation_names_every_code_flag_and_exit_status() -> None:
+    text = (ROOT / "docs" / "validate.md").read_text()
+    missing = [word for word in (*CODES, "--fix", "--git-path", "--default-namespace", "--no-render", "-o") if f"`{word}" not in text]
+    assert missing == []
+    assert all(f"| {status} |" in text for status in (0, 1, 2))

@@ -44,7 +44,7 @@ def read_charts(folder: Folder) -> tuple[Charts, list[Finding]]:
             values = f"{home}/values.yaml"
             found[home] = {}
             try:
-                read = [one.value for one in documents(decode(folder.read(values) or b""))] if values in folder.paths(values) else []
+                read = [one.value for one in documents(decode(folder.read(values) or b""))] if folder.has(values) else []
                 found[home] = read[0] if read and isinstance(read[0], Mapping) else {}
             except Unreadable as error:
                 wrong.append(Finding(values, error.line, "error", "unreadable", f"cannot read {values}:{error.line}: {error.sentence}"))
@@ -115,7 +115,7 @@ def _values(folder: Folder, resource: Resource, spec: HelmReleaseSpec) -> tuple[
     for source in spec.values_from:
         one = source.get("chartFileRef")
         path = posixpath.normpath(f"{spec.path}/{one.get('path')}") if isinstance(one, Mapping) else ""
-        if path.startswith(f"{spec.path.strip('/')}/") and folder.paths(path):
+        if path.startswith(f"{spec.path.strip('/')}/") and folder.has(path):
             try:
                 sources.append(values_from_yaml(folder.read(path) or b"", path))
                 continue
@@ -129,9 +129,7 @@ def _collect(made: Rendering, resource: Resource, spec: HelmReleaseSpec, texts: 
     for template, text in sorted(texts.items()):
         if not template.endswith((".yaml", ".yml")):
             continue
-        source = (
-            (folder.read(f"{spec.path.strip('/')}/{template}") or b"").decode("utf-8", "replace") if _there(folder, spec, template) else ""
-        )
+        source = _source(folder, f"{spec.path.strip('/')}/{template}")
         try:
             for doc in _objects(text):
                 made.objects.append(Rendered(resource, spec, template, source, doc))
@@ -142,15 +140,27 @@ def _collect(made: Rendering, resource: Resource, spec: HelmReleaseSpec, texts: 
             made.findings.append(at(resource, ("spec", "chart"), "error", "render", sentence))
 
 
-def _there(folder: Folder, spec: HelmReleaseSpec, template: str) -> bool:
-    path = f"{spec.path.strip('/')}/{template}"
-    return path in folder.paths(path)
+def _source(folder: Folder, path: str) -> str:
+    """The template's own text; "" for one of a packed dependency."""
+    return (folder.read(path) or b"").decode("utf-8", "replace") if folder.has(path) else ""
 
 
 def _objects(text: str) -> Iterator[Mapping[str, Any]]:
+    """Lists are taken apart. Unreadable for what is no object."""
     for document in documents(decode(text.encode())):
-        if document.value is None:
-            continue
-        if not isinstance(document.value, Mapping) or not document.value.get("kind") or not document.value.get("apiVersion"):
-            raise Unreadable("it is no Kubernetes object (a mapping with apiVersion and kind)", document.line)
-        yield document.value
+        value = document.value
+        if isinstance(value, Mapping) and str(value.get("kind")).endswith("List") and isinstance(value.get("items"), list):
+            found = value["items"]
+        else:
+            found = [] if value is None else [value]
+        for one in found:
+            if not _is_object(one):
+                raise Unreadable("it is no Kubernetes object (a mapping with apiVersion, kind and metadata.name)", document.line)
+            yield one
+
+
+def _is_object(value: Any) -> bool:
+    if not isinstance(value, Mapping) or not value.get("kind") or not value.get("apiVersion"):
+        return False
+    meta = value.get("metadata")
+    return isinstance(meta, Mapping) and bool(meta.get("name") or meta.get("generateName"))

@@ -110,7 +110,7 @@ def _rendered(rendering: Rendering, resources: Iterable[Resource]) -> list[Findi
     found: list[Finding] = []
     misshapen: set[int] = set()
     for one in rendering.objects:
-        doc = {**one.doc, "metadata": {**(one.doc.get("metadata") or {}), "namespace": one.namespace}}
+        doc = {**one.doc, "metadata": {**one.meta, "namespace": one.namespace}}
         for _, level, sentence in schema_complaints(doc):
             found.append(one.says(level, "schema", f"{one.what} (chart {one.spec.path}, {one.template}) has {sentence}"))
             misshapen |= {id(one)} if level == "error" else set()

@@ -12,7 +12,7 @@ from gitops_canary.domain.resources import Resource
 from gitops_canary.domain.validation.findings import Finding, Level, at
 from gitops_canary.domain.validation.releases import without_mesh
 
-ROUTES = ("VirtualService", "DestinationRule")
+KINDS = ("Service", "VirtualService", "DestinationRule")
 _VALUE = re.compile(r"\.Values\.([A-Za-z0-9_.]+)")
 _BLOCK = re.compile(r"\{\{-?\s*(if|with|range|define|block|else|end)\b([^}]*)\}\}")
 _REPLICAS = re.compile(r"^\s*replicas:(.*)$", re.MULTILINE)
@@ -34,18 +34,18 @@ class Rendered:
 
     @property
     def name(self) -> str:
-        return str(self._meta.get("name") or "")
+        return str(self.meta.get("name") or "")
 
     @property
     def namespace(self) -> str:
-        return str(self._meta.get("namespace") or self.spec.target_namespace)
+        return str(self.meta.get("namespace") or self.spec.target_namespace)
 
     @property
     def what(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
 
     @property
-    def _meta(self) -> Mapping[str, Any]:
+    def meta(self) -> Mapping[str, Any]:
         meta = self.doc.get("metadata")
         return meta if isinstance(meta, Mapping) else {}
 
@@ -67,8 +67,10 @@ def rendered_findings(objects: Iterable[Rendered], resources: Iterable[Resource]
             else:
                 canaries.append(made)
                 found += _gateways(one, made)
+    targets, made_by_canaries = _targets(canaries), _made(canaries)
     for one in everything:
-        found += [finding for canary in canaries for finding in _owned(one, canary)]
+        key = (one.kind, one.namespace, one.name)
+        found += [*_scaled(one, targets.get(key)), *_taken(one, made_by_canaries.get(key))]
     return [*found, *_late_namespaces(everything, tuple(resources))]
 
 
@@ -83,7 +85,7 @@ def _in_git(resources: Iterable[Resource]) -> Iterator[CanarySpec]:
 
 def _canary(one: Rendered) -> CanarySpec | Finding:
     try:
-        return canary_spec({**one.doc, "metadata": {**one.doc["metadata"], "namespace": one.namespace}})
+        return canary_spec({**one.doc, "metadata": {**one.meta, "namespace": one.namespace}})
     except UserError as error:
         return one.says("error", "canary", f"{error} (rendered by {_where(one)})")
 
@@ -98,30 +100,40 @@ def _gateways(one: Rendered, canary: CanarySpec) -> Iterator[Finding]:
         yield one.says("note", "gateway", without_mesh(f"{one.what} ({_where(one)})", ", ".join(given)))
 
 
-def _owned(one: Rendered, canary: CanarySpec) -> Iterator[Finding]:
-    if one.namespace != canary.namespace:
-        return
-    if one.kind == canary.target.kind and one.name == canary.target.name and "replicas" in (one.doc.get("spec") or {}):
+Owners = Mapping[tuple[str, str, str], CanarySpec]
+"""(kind, namespace, name) of an object -> the canary it belongs to."""
+
+
+def _targets(canaries: Iterable[CanarySpec]) -> Owners:
+    return {(one.target.kind, one.namespace, one.target.name): one for one in canaries}
+
+
+def _made(canaries: Iterable[CanarySpec]) -> Owners:
+    """What the canary manager makes."""
+    return {(kind, one.namespace, name): one for one in canaries for kind in KINDS for name in _names(one.service.name, kind)}
+
+
+def _names(service: str, kind: str) -> tuple[str, ...]:
+    both = (f"{service}-primary", f"{service}-canary")
+    return (service, *both) if kind == "Service" else both if kind == "DestinationRule" else (service,)
+
+
+def _scaled(one: Rendered, canary: CanarySpec | None) -> Iterator[Finding]:
+    spec = one.doc.get("spec")
+    if canary is not None and isinstance(spec, Mapping) and "replicas" in spec:
         by = _named_by(one.source, replicas=True)
         sentence = (
             f"{_where(one)} renders spec.replicas of {one.what}{by}, which canary {canary.key} scales: Helm fights it at each upgrade; "
             "render it only without a canary"
         )
         yield one.says("warning", "owner", sentence)
-    if one.name in _services(canary, one.kind):
+
+
+def _taken(one: Rendered, canary: CanarySpec | None) -> Iterator[Finding]:
+    if canary is not None:
         by = _named_by(one.source)
         sentence = f"{_where(one)} renders {one.what}{by}, which canary {canary.key} makes itself: the canary would not start"
         yield one.says("error", "owner", f"{sentence}; {_remedy(one.source)}")
-
-
-def _services(canary: CanarySpec, kind: str) -> tuple[str, ...]:
-    """The names that the canary manager makes of a kind."""
-    name = canary.service.name
-    if kind == "Service":
-        return (name, f"{name}-primary", f"{name}-canary")
-    if kind == "DestinationRule":
-        return (f"{name}-primary", f"{name}-canary")
-    return (name,) if kind == "VirtualService" else ()
 
 
 def _named_by(source: str, *, replicas: bool = False) -> str:
