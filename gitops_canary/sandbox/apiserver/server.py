@@ -20,7 +20,7 @@ from ruamel.yaml.error import YAMLError
 from gitops_canary.sandbox.apiserver import openapi, protobuf, tables
 from gitops_canary.sandbox.apiserver.access import AUTHENTICATED, MASTERS, Access, Attributes, Tokens, User, service_account, stock_roles
 from gitops_canary.sandbox.apiserver.collecting import Collector
-from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, Kinds
+from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, CREATED_BY_UPDATE, Kinds
 from gitops_canary.sandbox.apiserver.listing import Watch, listed
 from gitops_canary.sandbox.apiserver.managing import Options
 from gitops_canary.sandbox.apiserver.objects import Objects
@@ -205,6 +205,10 @@ class ApiServer:
         except Problem as problem:
             code = problem.code
             return _json(problem.status(), problem.code)
+        except ConnectionError:
+            # The client went away in the middle of its own request: there is nobody to answer.
+            code = 499
+            return web.Response(status=code)
         else:
             return response
         finally:
@@ -288,7 +292,11 @@ class ApiServer:
         if meant.verb == "create":
             return self._shown(request, meant, self.objects.create(kind, namespace, body, options), 201)
         if meant.verb == "update":
-            return self._shown(request, meant, self.objects.replace(kind, namespace, name, body, options))
+            fresh = kind.kind in CREATED_BY_UPDATE and self.store.get(kind.storage, (namespace, name)) is None
+            made = (
+                self.objects.create(kind, namespace, body, options) if fresh else self.objects.replace(kind, namespace, name, body, options)
+            )
+            return self._shown(request, meant, made, 201 if fresh else 200)
         if request.content_type in APPLY:
             made, fresh = self.objects.apply(kind, namespace, name, body, options)
             return self._shown(request, meant, made, 201 if fresh else 200)
@@ -344,6 +352,9 @@ class ApiServer:
         if form == "PartialObjectMetadataList":
             shown = [_partial(item) for item in items]
             return _json({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": shown})
+        if not kind.custom:
+            # As a real server: the list's kind says what its built-in items are.
+            items = [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in items]
         return _json({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": items})
 
     def _shown(self, request: web.Request, meant: Meant, doc: Doc, code: int = 200) -> web.StreamResponse:
