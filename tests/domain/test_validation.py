@@ -166,7 +166,11 @@ def test_a_canary_that_cannot_be_read_owns_nothing_and_stops_nothing() -> None:
     home = resource(release())
     rendered = Rendered(home, parse_helmrelease(home.doc), "templates/x.yaml", "", SERVICE)
     for spec in (None, [], {"analysis": 1}, {"targetRef": "web"}, {"targetRef": {}, "service": [1]}):
-        assert rendered_findings([rendered], [resource({**canary(), "spec": spec})]) == []
+        broken: Doc = {**canary(), "spec": spec}
+        assert rendered_findings([rendered], [resource(broken)]) == []
+        assert [one.code for one in validate((resource(broken),), Charts())] == ["canary"]
+        made = Rendered(home, parse_helmrelease(home.doc), "templates/canary.yaml", "", broken)
+        assert [one.code for one in rendered_findings([made, rendered], [])] == ["canary"]
 
 
 # ---------------------------------------------------------------- the whole
@@ -177,7 +181,22 @@ ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3), max_leaves=8
 )
 KEYS = st.sampled_from(
-    ["chart", "values", "image", "repository", "path", "git", "canary", "backend", "releaseName", "targetNamespace", "tag"]
+    [
+        "chart",
+        "values",
+        "image",
+        "repository",
+        "path",
+        "git",
+        "canary",
+        "backend",
+        "releaseName",
+        "targetNamespace",
+        "tag",
+        "targetRef",
+        "service",
+        "analysis",
+    ]
 )
 SPECS = st.dictionaries(KEYS, st.recursive(ANYTHING, lambda inner: st.dictionaries(KEYS, inner, max_size=3), max_leaves=6), max_size=5)
 
@@ -185,8 +204,8 @@ SPECS = st.dictionaries(KEYS, st.recursive(ANYTHING, lambda inner: st.dictionari
 @settings(max_examples=300, deadline=None)
 @given(
     SPECS | ANYTHING,
-    st.sampled_from(["helm.fluxcd.io/v1", "flux.weave.works/v1beta1", "apps/v1"]),
-    st.sampled_from(["HelmRelease", "Deployment", "CronJob"]),
+    st.sampled_from(["helm.fluxcd.io/v1", "flux.weave.works/v1beta1", "apps/v1", "flagger.app/v1beta1"]),
+    st.sampled_from(["HelmRelease", "Deployment", "CronJob", "Canary"]),
 )
 def test_no_shape_of_an_object_breaks_the_check(spec: object, version: str, kind: str) -> None:
     doc: Doc = {

@@ -4,11 +4,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from gitops_canary.domain.canary.spec import CANARY, canary_spec
+from gitops_canary.domain.canary.spec import CANARY
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND, HelmReleaseSpec, is_helmrelease, parse_helmrelease
 from gitops_canary.domain.resources import Ref, Resource
 from gitops_canary.domain.sync import duplicates, ignored
+from gitops_canary.domain.validation.canaries import spec_or_complaint
 from gitops_canary.domain.validation.findings import Finding, at
 from gitops_canary.domain.validation.images import image_findings
 from gitops_canary.domain.validation.releases import Charts, release_findings
@@ -37,10 +38,9 @@ def _one(resource: Resource, everything: tuple[Resource, ...], charts: Charts, m
     yield from _version(resource)
     yield from image_findings(resource)
     if (resource.ref.api_version, resource.ref.kind) == CANARY and resource.place not in misshapen:
-        try:
-            canary_spec(resource.doc)
-        except UserError as error:
-            yield at(resource, ("spec",), "error", "canary", str(error))
+        canary = spec_or_complaint(resource.doc, resource.ref.namespace)
+        if isinstance(canary, str):
+            yield at(resource, ("spec",), "error", "canary", canary)
     if is_helmrelease(resource.doc):
         spec = _release(resource)
         if isinstance(spec, HelmReleaseSpec):

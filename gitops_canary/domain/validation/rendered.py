@@ -5,10 +5,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gitops_canary.domain.canary.spec import CANARY, CanarySpec, canary_spec
-from gitops_canary.domain.errors import UserError
+from gitops_canary.domain.canary.spec import CANARY, CanarySpec
 from gitops_canary.domain.helmrelease import HelmReleaseSpec
 from gitops_canary.domain.resources import Resource
+from gitops_canary.domain.validation.canaries import spec_or_complaint
 from gitops_canary.domain.validation.findings import Finding, Level, at
 from gitops_canary.domain.validation.releases import without_mesh
 
@@ -77,17 +77,14 @@ def rendered_findings(objects: Iterable[Rendered], resources: Iterable[Resource]
 def _in_git(resources: Iterable[Resource]) -> Iterator[CanarySpec]:
     for resource in resources:
         if (resource.ref.api_version, resource.ref.kind) == CANARY:
-            try:
-                yield canary_spec(resource.doc)
-            except (UserError, TypeError, ValueError, AttributeError, KeyError):
-                continue  # the manifest's own check says what is wrong with it
+            spec = spec_or_complaint(resource.doc, resource.ref.namespace)
+            if isinstance(spec, CanarySpec):  # the manifest's own check says what is wrong with it otherwise
+                yield spec
 
 
 def _canary(one: Rendered) -> CanarySpec | Finding:
-    try:
-        return canary_spec({**one.doc, "metadata": {**one.meta, "namespace": one.namespace}})
-    except UserError as error:
-        return one.says("error", "canary", f"{error} (rendered by {_where(one)})")
+    spec = spec_or_complaint(one.doc, one.namespace)
+    return one.says("error", "canary", f"{spec} (rendered by {_where(one)})") if isinstance(spec, str) else spec
 
 
 def _where(one: Rendered) -> str:
