@@ -18,6 +18,8 @@ MODELS = {
     "Event": "CoreV1Event",
 }
 
+POINTERS = frozenset({"holderIdentity", "storageClassName", "ingressClassName", "volumeName", "appProtocol"})
+
 
 class Mistyped(Exception):
     """A value of a type that its field cannot hold: the sentence that Go's decoder has for it."""
@@ -51,8 +53,15 @@ def _object(doc: Mapping[str, Any], model: str, kind: str, path: str, unknown: l
             if value is not None:
                 unknown.append(at)
         elif value is not None:
-            made[key] = _value(value, fields[key], kind, at, unknown)
+            inner = _value(value, fields[key], kind, at, unknown)
+            if not _left_out(inner, fields[key], key):
+                made[key] = inner
     return made
+
+
+def _left_out(value: Any, type_: str, key: str) -> bool:
+    """Go's encoder leaves out empty maps, lists and texts, but for texts that may be absent as well."""
+    return (value in ({}, []) and type_.startswith(("List[", "Dict["))) or (value == "" and type_ == "str" and key not in POINTERS)
 
 
 def _value(value: Any, type_: str, kind: str, path: str, unknown: list[str]) -> Any:

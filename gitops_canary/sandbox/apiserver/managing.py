@@ -10,6 +10,10 @@ from gitops_canary.sandbox.apiserver.store import Doc
 from gitops_canary.sandbox.apiserver.structure import Structure
 
 
+ALLOCATED = frozenset({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"})
+"""What a Service gets after its writer's part is done."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How a write was asked for."""
@@ -28,7 +32,7 @@ class Options:
 def managed(kind: Kind, new: Doc, old: Doc | None, options: Options, now: str) -> list[Doc]:
     """What an update changed belongs to the one who updated; what it removed belongs to nobody."""
     structure = Structure(kind.schema if kind.custom else None, kind.kind)
-    paths = ownership.owned_paths(new, structure)
+    paths = {path for path in ownership.owned_paths(new, structure) if not _nobodys(path, kind, new, options)}
     if old is None:
         return [entry_of(kind, options, "Update", now, paths)] if paths else []
     entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
@@ -47,6 +51,17 @@ def managed(kind: Kind, new: Doc, old: Doc | None, options: Options, now: str) -
         mine = {path for path in mine if ownership.has(new, path) and ownership.value_at(new, path)}
     fresh = (mine & paths) | touched
     return in_order([*kept, entry_of(kind, options, "Update", now, fresh) if fresh else None])
+
+
+def _nobodys(path: ownership.Path, kind: Kind, doc: Doc, options: Options) -> bool:
+    """What the server itself fills in, and empty structures, have no owner."""
+    if kind.custom:
+        return path[0] == "status" and options.subresource != "status" and kind.status
+    if path[0] == "status" and options.subresource != "status":
+        return True
+    if kind.kind == "Service" and path[:1] == ("spec",) and path[1] in ALLOCATED:
+        return True
+    return path[-1] in ("metadata", "spec") and not ownership.value_at(doc, path)
 
 
 def entry_of(
