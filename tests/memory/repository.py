@@ -103,6 +103,10 @@ class MemoryRepository:
                 found += [f"-{line}" for line in old if line not in new] + [f"+{line}" for line in new if line not in old]
         return found
 
+    def restart(self) -> None:
+        """A new process knows no head before its first fetch."""
+        self._head = None
+
     # ------------------------------------------------------------ the port
 
     def head(self) -> str | None:
