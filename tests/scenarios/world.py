@@ -1,4 +1,4 @@
-"""The whole thread in virtual time: all managers as wiring joins them, over in-memory ports; only Git, the cluster and Helm's storage last."""
+"""The whole thread in virtual time: all managers as wiring joins them; only Git, the cluster and Helm's storage outlive a restart."""
 
 import contextlib
 from collections.abc import Mapping
