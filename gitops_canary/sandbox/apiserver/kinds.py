@@ -99,6 +99,8 @@ def _others() -> Iterator[Kind]:
 BUILT_IN = (*_core(), *_others())
 CREATED_BY_UPDATE = frozenset({"Lease", "Service", "Event", "Endpoints", "LimitRange", "Role", "RoleBinding"})
 """Kinds that a PUT makes when they are not there, as on a real server."""
+TOLD_WHEN_DELETED = frozenset({"Pod", "Service", "ServiceAccount", "PersistentVolume", "PersistentVolumeClaim", "ResourceQuota"})
+"""Kinds whose deletion answers with the object instead of a Status, as on a real server."""
 CREATE_ONLY = {
     ("authorization.k8s.io", "v1"): ("SelfSubjectAccessReview", "SubjectAccessReview", "SelfSubjectRulesReview"),
     ("authentication.k8s.io", "v1"): ("TokenReview", "SelfSubjectReview"),

@@ -9,7 +9,6 @@ from gitops_canary.sandbox.apiserver.kinds import Kind
 from gitops_canary.sandbox.apiserver.store import Doc
 from gitops_canary.sandbox.apiserver.structure import Structure
 
-
 ALLOCATED = frozenset({"clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"})
 """What a Service gets after its writer's part is done."""
 

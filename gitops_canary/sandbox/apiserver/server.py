@@ -20,7 +20,7 @@ from ruamel.yaml.error import YAMLError
 from gitops_canary.sandbox.apiserver import openapi, protobuf, tables
 from gitops_canary.sandbox.apiserver.access import AUTHENTICATED, MASTERS, Access, Attributes, Tokens, User, service_account, stock_roles
 from gitops_canary.sandbox.apiserver.collecting import Collector
-from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, CREATED_BY_UPDATE, Kinds
+from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, CREATED_BY_UPDATE, TOLD_WHEN_DELETED, Kinds
 from gitops_canary.sandbox.apiserver.listing import Watch, listed
 from gitops_canary.sandbox.apiserver.managing import Options
 from gitops_canary.sandbox.apiserver.objects import Objects
@@ -306,7 +306,7 @@ class ApiServer:
         if meant.verb == "delete":
             doc = self.objects.delete(meant.kind, meant.namespace, meant.name, asked, options.dry_run)
             waits = doc["metadata"].get("deletionTimestamp") and self.store.get(meant.kind.storage, (meant.namespace, meant.name))
-            if waits or options.dry_run:
+            if waits or options.dry_run or meant.kind.kind in TOLD_WHEN_DELETED:
                 return self._shown(request, meant, doc)
             details = {"name": meant.name, "kind": meant.kind.plural, "uid": doc["metadata"]["uid"]}
             details |= {"group": meant.kind.group} if meant.kind.group else {}
