@@ -113,6 +113,7 @@ BAD = [
     pytest.param({"a.yaml": CANARY.replace("stepWeight: 5", "stepWeight: 101")}, None, "error", "*", "101", id="B40 stepWeight 101"),
     pytest.param({"a.yaml": CANARY.replace("stepWeight: 5", "stepWeight: 5%")}, "a.yaml:16", "error", "schema", "stepWeight", id="B40 stepWeight 5%"),
     pytest.param({"a.yaml": CANARY.replace("port: 9898", "port: 9898\n    prot: 1")}, "a.yaml:13", "warning", "schema", "spec.service.prot is no field", id="unknown field"),
+    pytest.param({"a.yaml": CANARY.replace("port: 9898", "port: 9898\n    targetPort: [1]")}, "a.yaml:13", "error", "schema", "spec.service.targetPort", id="neither number nor text"),
     pytest.param({"a.yaml": CANARY.replace("    port: 9898\n", "    name: web\n")}, "a.yaml:11", "error", "*", "port", id="a field is missing"),
     pytest.param({"a.yaml": CANARY.replace("maxWeight: 50", "maxWeight: 50\n    metrics: [{name: request-success-rate, interval: 1m, thresholdRange: {min: 99, mim: 1}}]")}, "a.yaml:18", "warning", "schema", "spec.analysis.metrics[0].thresholdRange.mim", id="unknown field in a list"),
     pytest.param({"a.yaml": CANARY.replace("    stepWeight: 5\n", "    iterations: 5\n")}, "a.yaml:6", "error", "canary", "blue/green", id="Canary, not supported"),
@@ -153,6 +154,7 @@ def test_each_thing_wrong_is_named_once_with_file_and_line(
         pytest.param({"a.yaml": RELEASE.replace("tag: 1.0.0", "tag: &t 1.0.0\n    other: *t")}, id="B31 anchor"),
         pytest.param({"a.yaml": RELEASE.replace("tag: 1.0.0", "tag: '3.10'")}, id="B30 quoted"),
         pytest.param({"a.yaml": RELEASE.replace("      tag: 1.0.0\n", "")}, id="B35 no tag"),
+        pytest.param({"a.yaml": CANARY.replace("port: 9898", "port: 9898\n    targetPort: http")}, id="number or text"),
         pytest.param({"a.yaml": CANARY, "b.yaml": DEPLOYMENT}, id="Canary and its target"),
         pytest.param({"a.yaml": RELEASE.replace("tag: 1.0.0", "tag: 1.0.0\n      init: {repository: a/b, tag: '1'}")}, id="image in image"),
         pytest.param({"a.yaml": RELEASE.replace("values:", "values:\n    backend: http://payments.example.com/x")}, id="a backend elsewhere"),
@@ -291,6 +293,13 @@ def test_text_off_a_terminal_is_plain_and_the_summary_goes_to_standard_error(tmp
     assert out.endswith(" [filter]\n")
     assert "\x1b" not in out + err
     assert err == "1 file, 1 object, no charts rendered: 1 error\n"
+
+
+def test_B73_a_file_name_cannot_steer_the_terminal(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["validate", str(repository(tmp_path, {"a\x1b[31m.yaml": "a: ["})), "--no-render"]) == 1
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert out.startswith("a\\x1b[31m.yaml:1: error")
 
 
 def test_sarif_names_rule_file_line_and_mended_text(tmp_path: Path, capsys: Capture) -> None:

@@ -157,8 +157,10 @@ def test_exactly_the_names_that_the_canary_manager_makes_are_owned(kind: str, na
     home = resource(release())
     doc: Doc = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name.replace("web", service or "web")}}
     other: Doc = {**doc, "metadata": {**doc["metadata"], "namespace": "elsewhere"}}
-    rendered = [Rendered(home, parse_helmrelease(home.doc), "templates/x.yaml", "", one) for one in (doc, other)]
-    found = rendered_findings(rendered, [resource(canary(service=service))])
+    others: Doc = {**doc, "metadata": {"name": name.replace("web", "other")}}
+    rendered = [Rendered(home, parse_helmrelease(home.doc), "templates/x.yaml", "", one) for one in (doc, other, others)]
+    elsewhere = {**canary("other"), "metadata": {"name": "other", "namespace": "third"}}
+    found = rendered_findings(rendered, [resource(canary(service=service)), resource(elsewhere)])
     assert [one.code for one in found] == (["owner"] if owned else [])
 
 
