@@ -12,7 +12,7 @@ from gitops_canary.sandbox.apiserver import ownership, problems
 from gitops_canary.sandbox.apiserver.finishing import SERVERS_OWN, Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
 from gitops_canary.sandbox.apiserver.managing import Options, differs, entry_of, in_order, is_ours, kept_of, managed
-from gitops_canary.sandbox.apiserver.patches import patched
+from gitops_canary.sandbox.apiserver.patches import check_type, patched
 from gitops_canary.sandbox.apiserver.store import Doc, Store, name_of
 from gitops_canary.sandbox.apiserver.structure import Structure
 
@@ -72,8 +72,9 @@ class Objects:
         return self._update(kind, old, doc, options)
 
     def patch(self, kind: Kind, namespace: str, name: str, content: str, patch: Any, options: Options) -> Doc:
+        check_type(content, kind.custom)
         old = self.get(kind, namespace, name)
-        new = patched(kind.kind, content, copy.deepcopy(old), patch, Structure(None, kind.kind), kind.custom)
+        new = patched(content, copy.deepcopy(old), patch, Structure(None, kind.kind))
         doc = self._received(kind, namespace, new)
         if doc["metadata"].get("name") != name:
             raise problems.bad_request("the name of the object must not be changed by a patch")

@@ -1,7 +1,7 @@
 """Merge patch, JSON patch and strategic merge patch on raw objects; what may be patched is the handlers' business."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jsonpatch
@@ -16,25 +16,25 @@ STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = ("application/apply-patch+yaml", "application/apply-patch+json")
 
 
-def patched(kind: str, content: str, doc: Any, patch: Any, structure: Structure, custom: bool) -> Any:
-    """The patched copy. 400 for a patch that does not fit its type, 415 for a type that is not served, 422 for one that does not apply."""
+def check_type(content: str, custom: bool) -> None:
+    """415 for a patch type that the kind does not take, whether or not the object is there."""
+    known = (JSON_PATCH, MERGE) if custom else (JSON_PATCH, MERGE, STRATEGIC)
+    if content not in known:
+        listed = ", ".join((*known, APPLY[0]))
+        raise unsupported(f"the body of the request was in an unknown format - accepted media types include: {listed}")
+
+
+def patched(content: str, doc: Any, patch: Any, structure: Structure) -> Any:
+    """The patched copy. 400 for a patch that does not fit its type, 422 for one that does not apply; the type was checked before."""
     if content == MERGE:
         if not isinstance(patch, Mapping):
             raise bad_request("a merge patch must be an object")
         return merge(doc, patch)
     if content == JSON_PATCH:
         return _json_patched(doc, patch)
-    if content == STRATEGIC:
-        if custom:
-            raise _unknown_format((JSON_PATCH, MERGE, APPLY[0]))
-        if not isinstance(patch, Mapping):
-            raise bad_request("a strategic merge patch must be an object")
-        return strategic(doc, patch, structure, ())
-    raise _unknown_format((JSON_PATCH, MERGE, *(() if custom else (STRATEGIC,)), APPLY[0]))
-
-
-def _unknown_format(known: Sequence[str]) -> Problem:
-    return unsupported(f"the body of the request was in an unknown format - accepted media types include: {', '.join(known)}")
+    if not isinstance(patch, Mapping):
+        raise bad_request("a strategic merge patch must be an object")
+    return strategic(doc, patch, structure, ())
 
 
 def merge(doc: Any, patch: Any) -> Any:

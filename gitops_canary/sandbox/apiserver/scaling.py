@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gitops_canary.sandbox.apiserver.kinds import Kind
-from gitops_canary.sandbox.apiserver.patches import patched
+from gitops_canary.sandbox.apiserver.patches import check_type, patched
 from gitops_canary.sandbox.apiserver.problems import bad_request, invalid, stale
 from gitops_canary.sandbox.apiserver.selectors import selector_text
 from gitops_canary.sandbox.apiserver.structure import Structure
@@ -30,7 +30,9 @@ def scale_of(kind: Kind, doc: Doc) -> Doc:
 
 def scaled(kind: Kind, doc: Doc, body: Any, content: str) -> Doc:
     """The object with the replicas that the body (a Scale, or a patch of one when `content` is given) says."""
-    wanted = patched("Scale", content, scale_of(kind, doc), body, Structure(), False) if content else body
+    if content:
+        check_type(content, kind.custom)
+    wanted = patched(content, scale_of(kind, doc), body, Structure()) if content else body
     if not isinstance(wanted, Mapping):
         raise bad_request("the body is no Scale")
     version = (wanted.get("metadata") or {}).get("resourceVersion")

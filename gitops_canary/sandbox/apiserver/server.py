@@ -352,7 +352,9 @@ class ApiServer:
         if form == "PartialObjectMetadataList":
             shown = [_partial(item) for item in items]
             return _json({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "items": shown})
-        if not kind.custom:
+        if kind.custom:
+            meta = {"continue": "", **meta}
+        else:
             # As a real server: the list's kind says what its built-in items are.
             items = [{key: value for key, value in item.items() if key not in ("kind", "apiVersion")} for item in items]
         return _json({"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "metadata": meta, "items": items})
