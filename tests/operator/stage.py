@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,12 @@ class Release:
         """For each pair of neighbouring weights whether a tick between them did not advance."""
         words = [line.text.split()[0] for line in self.lines if line.text.startswith(("Advance ", "Halt "))]
         weights = [place for place, word in enumerate(words) if word == "Advance"]
-        return [after - before > 1 for before, after in zip(weights, weights[1:], strict=False)]
+        return [after - before > 1 for before, after in pairwise(weights)]
 
 
 @dataclass
 class Stage:
-    """`start` returns when both canaries are initialized. `step` is the weight's step in percent, `through` the way to the metrics server."""
+    """Entered when both canaries are initialized. `step`: the weight's step in percent; `through`: the way to the metrics server."""
 
     folder: Path
     step: int = 5
