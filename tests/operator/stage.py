@@ -38,15 +38,17 @@ class Release:
     lines: Sequence[Line]
 
     def advances(self) -> list[Counter[Request]]:
-        """What was asked from one weight to the next, lease renewals apart; ticks that halted in between are left out."""
-        found, current, halted = [], Counter[Request](), self._halted()
+        """What each advance asked, lease renewals apart: from the write of its weight to that of the next.
+
+        Left out are the first, whose tick also tells that the analysis starts, the last, which the promotion follows, and those that a
+        halt follows."""
+        found, current = [], Counter[Request]()
         for one in (one for one in self.asked if one.resource != "leases" and one.verb != "watch"):
             if one.resource == "virtualservices" and one.verb not in READS:
                 found.append(current)
                 current = Counter()
             current[(one.verb, one.resource)] += 1
-        # found[0] is what led to the first weight; the last weight is followed by the promotion.
-        return [asked for number, asked in enumerate(found[1 : len(halted) + 1]) if not halted[number]]
+        return [asked for asked, halted in list(zip(found[1:], self._halted(), strict=False))[1:] if not halted]
 
     def _halted(self) -> list[bool]:
         """For each pair of neighbouring weights whether a tick between them did not advance."""
