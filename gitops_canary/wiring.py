@@ -303,7 +303,7 @@ def sync_rules(settings: Settings) -> SyncRules:
     return SyncRules(
         poll_interval=settings.git_poll_interval,
         interval=settings.sync_interval,
-        retry=min(10.0, settings.git_poll_interval),
+        retry=min(5.0, settings.git_poll_interval),
         prune=settings.sync_garbage_collection,
         default_namespace=settings.k8s_default_namespace,
         namespaces=settings.k8s_allow_namespace,

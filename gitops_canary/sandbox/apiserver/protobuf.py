@@ -1,17 +1,33 @@
-"""Reads the protobuf bodies that Go clients post for a few kinds (Helm's records are Secrets); answers are always JSON."""
+"""Reads the protobuf bodies that Go clients post (Helm's records, `kubectl create`); answers are always JSON.
+
+Which field has which number stands in messages.json, made by make_messages.py.
+"""
 
 import base64
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from gitops_canary.sandbox.apiserver.problems import bad_request, unsupported
 
 CONTENT = "application/vnd.kubernetes.protobuf"
 MAGIC = b"k8s\x00"
+META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+MAX_DEPTH = 40
 Doc = dict[str, Any]
-Field = tuple[str, Callable[[Any], Any], str]
-"""Name, reader, and "one" | "many" | "map"."""
+Fields = Mapping[str, list[str]]
+UNSET_AT_ZERO = frozenset(
+    (
+        *("hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly", "paused", "publishNotReadyAddresses"),
+        *("minReadySeconds", "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"),
+        *("hostPort", "nodePort", "healthCheckNodePort", "targetPort"),
+        *("generation", "observedGeneration", "count", "currentReplicas", "desiredReplicas"),
+    )
+)
+"""Fields that Go always sends and JSON leaves out at zero; others that are sent as zero mean it (`replicas: 0`)."""
 
 
 def decode(data: bytes) -> Doc:
@@ -20,7 +36,7 @@ def decode(data: bytes) -> Doc:
         raise bad_request("the protobuf body does not start with the Kubernetes marker")
     try:
         return _decode(data[len(MAGIC) :])
-    except (IndexError, UnicodeDecodeError, ValueError) as error:
+    except (IndexError, UnicodeDecodeError, ValueError, KeyError, RecursionError) as error:
         raise bad_request(f"the protobuf body cannot be read: {error}") from error
 
 
@@ -32,11 +48,24 @@ def _decode(data: bytes) -> Doc:
             api_version, kind = meta.get(1, b"").decode(), meta.get(2, b"").decode()
         elif number == 2:
             raw = value
-    message = _MESSAGES.get(kind)
-    if message is None:
-        known = ", ".join(sorted(_MESSAGES))
-        raise unsupported(f"protobuf bodies of {api_version} {kind} are not supported here, only of {known}: send JSON")
-    return {"apiVersion": api_version, "kind": kind, **_message(message, raw)}
+    name = _message_name(api_version, kind)
+    if name not in _messages():
+        raise unsupported(f"protobuf bodies of {api_version} {kind} are not supported here: send JSON")
+    return {"apiVersion": api_version, "kind": kind, **_message(name, raw, 0)}
+
+
+def _message_name(api_version: str, kind: str) -> str:
+    """`rbac.authorization.k8s.io/v1` is the package io.k8s.api.rbac.v1."""
+    if kind == "DeleteOptions":
+        return f"{META}.{kind}"
+    group, _, version = api_version.rpartition("/")
+    return f"io.k8s.api.{group.split('.')[0] or 'core'}.{version}.{kind}"
+
+
+@cache
+def _messages() -> Mapping[str, Fields]:
+    found: Mapping[str, Fields] = json.loads(Path(__file__).with_name("messages.json").read_text())
+    return found
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -66,101 +95,89 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
+        if shift > 63:
+            raise ValueError("a number is longer than 64 bits")
 
 
-def _message(fields: Mapping[int, Field], data: bytes) -> Doc:
+def _message(name: str, data: bytes, depth: int) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(data)
+    known = _messages()[name]
     made: Doc = {}
     for number, value in _fields(data):
-        if number not in fields:
-            continue
-        name, read, shape = fields[number]
-        if shape == "map":
-            pair = dict(_fields(value))
-            made.setdefault(name, {})[pair.get(1, b"").decode()] = read(pair.get(2, b""))
-        elif shape == "many":
-            made.setdefault(name, []).append(read(value))
-        else:
-            made[name] = read(value)
-    return {key: value for key, value in made.items() if value not in ("", None)}
+        if str(number) in known:
+            _take(made, known[str(number)], value, depth)
+    return {key: value for key, value in made.items() if not _unset(key, value)}
 
 
-def _text(value: Any) -> str:
-    return bytes(value).decode()
+def _take(made: Doc, field: list[str], value: Any, depth: int) -> None:
+    name, type_, shape = field
+    if shape == "map":
+        pair = dict(_fields(value))
+        made.setdefault(name, {})[pair.get(1, b"").decode()] = _value(type_, pair.get(2, b""), depth)
+    elif shape == "many":
+        made.setdefault(name, []).append(_value(type_, value, depth))
+    elif shape == "inline":
+        made.update(_value(type_, value, depth))
+    else:
+        made[name] = _value(type_, value, depth)
+
+
+def _value(type_: str, value: Any, depth: int) -> Any:
+    read = _SCALARS.get(type_)
+    return read(value) if read is not None else _message(type_, value, depth + 1)
+
+
+def _unset(name: str, value: Any) -> bool:
+    return value is None or value == "" or (name in UNSET_AT_ZERO and not value)
 
 
 def _number(value: Any) -> int:
     return int(value) - (1 << 64) if int(value) >= 1 << 63 else int(value)
 
 
-def _flag(value: Any) -> bool:
-    return bool(value)
-
-
-def _bytes(value: Any) -> str:
-    return base64.b64encode(value).decode()
-
-
-def _time(value: Any) -> str | None:
-    seconds = dict(_fields(value)).get(1)
+def _time(data: bytes) -> str | None:
+    seconds = dict(_fields(data)).get(1)
     return datetime.fromtimestamp(_number(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds is not None else None
 
 
-def _nested(fields: Mapping[int, Field]) -> Callable[[Any], Doc]:
-    return lambda value: _message(fields, value)
+def _micro_time(data: bytes) -> str | None:
+    found = dict(_fields(data))
+    if 1 not in found:
+        return None
+    whole = datetime.fromtimestamp(_number(found[1]), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{whole}.{_number(found.get(2, 0)) // 1000:06d}Z"
 
 
-_OWNER: Mapping[int, Field] = {
-    1: ("kind", _text, "one"),
-    3: ("name", _text, "one"),
-    4: ("uid", _text, "one"),
-    5: ("apiVersion", _text, "one"),
-    6: ("controller", _flag, "one"),
-    7: ("blockOwnerDeletion", _flag, "one"),
+def _int_or_string(data: bytes) -> int | str:
+    found = dict(_fields(data))
+    return bytes(found.get(3, b"")).decode() if found.get(1) else _number(found.get(2, 0))
+
+
+def _json(data: bytes) -> Any:
+    raw = dict(_fields(data)).get(1, b"")
+    return json.loads(raw) if raw else {}
+
+
+_SCALARS: Mapping[str, Callable[[Any], Any]] = {
+    "string": lambda value: bytes(value).decode(),
+    "bytes": lambda value: base64.b64encode(value).decode(),
+    "bool": bool,
+    "int32": _number,
+    "int64": _number,
+    "uint32": int,
+    "uint64": int,
 }
-_META: Mapping[int, Field] = {
-    1: ("name", _text, "one"),
-    2: ("generateName", _text, "one"),
-    3: ("namespace", _text, "one"),
-    5: ("uid", _text, "one"),
-    6: ("resourceVersion", _text, "one"),
-    11: ("labels", _text, "map"),
-    12: ("annotations", _text, "map"),
-    13: ("ownerReferences", _nested(_OWNER), "many"),
-    14: ("finalizers", _text, "many"),
-}
-_RESOURCE: Mapping[int, Field] = {
-    1: ("namespace", _text, "one"),
-    2: ("verb", _text, "one"),
-    3: ("group", _text, "one"),
-    4: ("version", _text, "one"),
-    5: ("resource", _text, "one"),
-    6: ("subresource", _text, "one"),
-    7: ("name", _text, "one"),
-}
-_ACCESS_SPEC: Mapping[int, Field] = {
-    1: ("resourceAttributes", _nested(_RESOURCE), "one"),
-    2: ("nonResourceAttributes", _nested({1: ("path", _text, "one"), 2: ("verb", _text, "one")}), "one"),
-}
-_METADATA: Field = ("metadata", _nested(_META), "one")
-_MESSAGES: Mapping[str, Mapping[int, Field]] = {
-    "Secret": {
-        1: _METADATA,
-        2: ("data", _bytes, "map"),
-        3: ("type", _text, "one"),
-        4: ("stringData", _text, "map"),
-        5: ("immutable", _flag, "one"),
-    },
-    "ConfigMap": {1: _METADATA, 2: ("data", _text, "map"), 3: ("binaryData", _bytes, "map"), 4: ("immutable", _flag, "one")},
-    "Namespace": {1: _METADATA},
-    "ServiceAccount": {1: _METADATA},
-    "DeleteOptions": {
-        1: ("gracePeriodSeconds", _number, "one"),
-        2: ("preconditions", _nested({1: ("uid", _text, "one"), 2: ("resourceVersion", _text, "one")}), "one"),
-        3: ("orphanDependents", _flag, "one"),
-        4: ("propagationPolicy", _text, "one"),
-        5: ("dryRun", _text, "many"),
-    },
-    "SelfSubjectAccessReview": {1: _METADATA, 2: ("spec", _nested(_ACCESS_SPEC), "one")},
-    "SelfSubjectRulesReview": {1: _METADATA, 2: ("spec", _nested({1: ("namespace", _text, "one")}), "one")},
-    "Scale": {1: _METADATA, 2: ("spec", _nested({1: ("replicas", _number, "one")}), "one")},
+_SPECIAL: Mapping[str, Callable[[bytes], Any]] = {
+    f"{META}.Time": _time,
+    f"{META}.MicroTime": _micro_time,
+    f"{META}.FieldsV1": _json,
+    "io.k8s.apimachinery.pkg.runtime.RawExtension": _json,
+    "io.k8s.apimachinery.pkg.api.resource.Quantity": lambda data: bytes(dict(_fields(data)).get(1, b"")).decode(),
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString": _int_or_string,
+    "io.k8s.api.authentication.v1.ExtraValue": lambda data: [bytes(value).decode() for _, value in _fields(data)],
+    "io.k8s.api.authorization.v1.ExtraValue": lambda data: [bytes(value).decode() for _, value in _fields(data)],
 }
