@@ -16,7 +16,7 @@ from gitops_canary.adapters.cluster.configuration import connect
 from gitops_canary.adapters.cluster.connection import Connection
 from gitops_canary.adapters.cluster.leadership import LeaseLeadership
 from gitops_canary.adapters.exchange import Exchange
-from gitops_canary.adapters.git import GitOptions, GitRepository, KeyStore, Mirror, Transport, ensure_key, identity_log
+from gitops_canary.adapters.git import GitRepository, KeyStore, Mirror, Transport, ensure_key, identity_log
 from gitops_canary.adapters.helm.archives import ChartCache
 from gitops_canary.adapters.helm.charts import ChartSources, OutsideValues
 from gitops_canary.adapters.helm.child import Child
@@ -33,33 +33,30 @@ from gitops_canary.adapters.registry.pull_secrets import ClusterPullSecrets, Use
 from gitops_canary.adapters.secrets import SecretKeyStore
 from gitops_canary.adapters.serving import listen_address
 from gitops_canary.domain.automation import image_keys
-from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND
 from gitops_canary.domain.images import parse_image
 from gitops_canary.domain.resources import Resource
 from gitops_canary.managers.applier import Applier
 from gitops_canary.managers.canaries.manager import CanaryManager, Ports
-from gitops_canary.managers.canaries.rules import OBSERVED, CanaryRules, Knows
-from gitops_canary.managers.images import ImageRules, ImagesManager
+from gitops_canary.managers.canaries.rules import OBSERVED, Knows
+from gitops_canary.managers.images import ImagesManager
 from gitops_canary.managers.inventory import InventoryStore
 from gitops_canary.managers.release_charts import ReleaseCharts
 from gitops_canary.managers.release_refusal import held_by_release, refusal_by_canaries
 from gitops_canary.managers.release_status import ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
-from gitops_canary.managers.results import ResultRules, ResultsManager
-from gitops_canary.managers.sync import OBJECT, SyncManager, SyncRules
+from gitops_canary.managers.results import ResultsManager
+from gitops_canary.managers.sync import OBJECT, SyncManager
 from gitops_canary.manifests.tree import Loaded, ParseCache, read_tree
 from gitops_canary.operator import AlwaysLeader, Leadership, Operator
 from gitops_canary.ports import Log, Manager, Notifier, Tree
 from gitops_canary.settings import Settings
 from gitops_canary.status import Status
 from gitops_canary.web.server import WebhookSecrets, WebServer
+from gitops_canary.wiring_rules import applier_user, canary_rules, git_options, image_rules, own_namespace, result_rules, sync_rules
 
-NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 RELEASED = tuple((group, KIND) for group in GROUPS)
-PUSH_LIMIT = 12.0
-"""Seconds; shorter than the lease's rest after its last renewal (rule O3)."""
 
 
 class Application:
@@ -263,87 +260,6 @@ def key_store_of(settings: Settings) -> Iterator[KeyStore]:
         yield SecretKeyStore(cluster, own_namespace(settings), settings.git_secret_name)
     finally:
         cluster.close()
-
-
-# ---------------------------------------------------------------- settings to each part's own words
-
-
-def own_namespace(settings: Settings) -> str:
-    if settings.operator_namespace:
-        return settings.operator_namespace
-    return NAMESPACE_FILE.read_text().strip() if NAMESPACE_FILE.is_file() else "gitops-canary"
-
-
-def applier_user(settings: Settings) -> str:
-    """The user name of the ServiceAccount that sync and Helm act as, "" = nobody else."""
-    if not settings.applier_service_account:
-        return ""
-    namespace, colon, name = settings.applier_service_account.partition(":")
-    if not (namespace and colon and name):
-        raise UserError(f"cannot use --applier-service-account {settings.applier_service_account!r}", hint="write it as namespace:name")
-    return f"system:serviceaccount:{namespace}:{name}"
-
-
-def git_options(settings: Settings, state: Path) -> GitOptions:
-    known_hosts = Path(settings.git_known_hosts).read_text() if settings.git_known_hosts else ""
-    return GitOptions(
-        state / "git",
-        author_name=settings.git_user,
-        author_email=settings.git_email,
-        push_timeout=PUSH_LIMIT,
-        fetch_timeout=max(settings.git_timeout, 120.0),
-        known_hosts=known_hosts,
-        username=os.environ.get("GIT_AUTHUSER", ""),
-        password=os.environ.get("GIT_AUTHKEY", ""),
-        allow_file_urls=settings.git_url.startswith("file:"),
-    )
-
-
-def sync_rules(settings: Settings) -> SyncRules:
-    return SyncRules(
-        poll_interval=settings.git_poll_interval,
-        interval=settings.sync_interval,
-        retry=min(5.0, settings.git_poll_interval),
-        prune=settings.sync_garbage_collection,
-        default_namespace=settings.k8s_default_namespace,
-        namespaces=settings.k8s_allow_namespace,
-        tag=settings.git_sync_tag if settings.sync_state == "git" else "",
-    )
-
-
-def image_rules(settings: Settings) -> ImageRules:
-    return ImageRules(
-        poll_interval=settings.registry_poll_interval,
-        hold_during_run=settings.hold_bumps_during_run,
-        include=settings.registry_include_image,
-        exclude=settings.registry_exclude_image,
-        marker=settings.git_ci_skip_message if settings.git_ci_skip else "",
-        adopt_results=settings.adopt_results,
-        cluster_name=settings.cluster_name,
-        default_namespace=settings.k8s_default_namespace,
-    )
-
-
-def result_rules(settings: Settings) -> ResultRules:
-    return ResultRules(
-        cluster_name=settings.cluster_name,
-        default_namespace=settings.k8s_default_namespace,
-        adopt=settings.adopt_results,
-        marker=settings.git_ci_skip_message if settings.git_ci_skip else "",
-    )
-
-
-def canary_rules(settings: Settings) -> CanaryRules:
-    return CanaryRules(
-        interval_floor=settings.analysis_interval_floor,
-        metrics_server=settings.metrics_server,
-        selector_labels=settings.selector_labels,
-        label_prefixes=settings.include_label_prefix,
-        config_tracking=settings.enable_config_tracking,
-        rollback=not settings.disable_rollback,
-        git=bool(settings.git_url),
-        namespace=settings.namespace,
-    )
 
 
 def _loader(settings: Settings, cache: ParseCache) -> Callable[[Tree], Loaded]:
