@@ -79,7 +79,7 @@ def operator_process() -> int:
 
 def hops(releases: Sequence[Release]) -> list[Figure]:
     def median(name: str) -> float:
-        return statistics.median(value for release in releases if (value := getattr(release.hops, name)) is not None)
+        return float(statistics.median(value for release in releases if (value := getattr(release.hops, name)) is not None))
 
     return [
         Figure("tag push → bump pushed, by webhook", median("bumped") * 1000, "ms", 80, "Flux 2: 770 ms"),
