@@ -36,7 +36,7 @@ def decode(data: bytes) -> Doc:
         raise bad_request("the protobuf body does not start with the Kubernetes marker")
     try:
         return _decode(data[len(MAGIC) :])
-    except (IndexError, UnicodeDecodeError, ValueError, KeyError, RecursionError) as error:
+    except (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError, RecursionError) as error:
         raise bad_request(f"the protobuf body cannot be read: {error}") from error
 
 

@@ -10,7 +10,8 @@ import pytest
 from gitops_canary.sandbox.apiserver import ApiServer
 from tests.conformance.client import Api
 
-PROTOBUF = b"k8s\x00" + b"\x0a\x15\x0a\x07apps/v1\x12\x0aDeployment\x12\x00"
+_TYPE = b"\x0a\x11storage.k8s.io/v1\x12\x0cStorageClass"
+PROTOBUF = b"k8s\x00" + b"\x0a" + bytes([len(_TYPE)]) + _TYPE + b"\x12\x00"
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +27,13 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 SPACE = "api/v1/namespaces/default"
 CASES: dict[str, tuple[str, str, Any, str, int, str]] = {
     "another kind": ("GET", "apis/discovery.k8s.io/v1/endpointslices", None, "application/json", 404, "discovery.k8s.io"),
-    "a protobuf Deployment": (
+    "a protobuf StorageClass": (
         "POST",
-        "apis/apps/v1/namespaces/default/deployments",
+        "apis/storage.k8s.io/v1/storageclasses",
         PROTOBUF,
         "application/vnd.kubernetes.protobuf",
         415,
-        "apps/v1 Deployment are not supported here",
+        "storage.k8s.io/v1 StorageClass are not supported here",
     ),
     "attach": ("POST", f"{SPACE}/pods/p/attach", None, "application/json", 404, "pods/p/attach"),
     "port-forward": ("POST", f"{SPACE}/pods/p/portforward", None, "application/json", 404, "pods/p/portforward"),
