@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gitops_canary.adapters.git.deploy_key import generate
-from gitops_canary.sandbox.apiserver.server import Asked
+from gitops_canary.sandbox.apiserver.handling import Asked
 from gitops_canary.sandbox.demo.hops import Hops, hops_of
 from gitops_canary.sandbox.demo.logs import OperatorLog
 from gitops_canary.sandbox.demo.sentences import Line
