@@ -12,9 +12,9 @@ class Backoff:
     most: float = 60.0
     _waits: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def failed(self, key: str, now: float, *, at_least: float = 0.0) -> float:
-        """Note a failure; returns when to try again."""
-        wait = min(self._waits[key][0] * 2, self.most) if key in self._waits else self.first
+    def failed(self, key: str, now: float, *, at_least: float = 0.0, first: float | None = None) -> float:
+        """Note a failure; returns when to try again. `first` instead of the usual first wait, for what passes by itself."""
+        wait = min(self._waits[key][0] * 2, self.most) if key in self._waits else first or self.first
         until = now + max(wait, at_least)
         self._waits[key] = (wait, until)
         return until

@@ -33,6 +33,10 @@ SAID = 4096
 """Sentences remembered as told; beyond it a repetition costs one request that changes nothing."""
 
 
+CONFLICT_WAIT = 0.1
+"""Seconds until a canary is looked at again whose objects others wrote at the same time; doubled while it goes on."""
+
+
 @dataclass(frozen=True)
 class Ports:
     cluster: Cluster
@@ -147,9 +151,13 @@ class CanaryManager:
         return wakes
 
     def _hold(self, key: str, error: GitopsCanaryError, now: Moment) -> None:
-        until = self._backoff.failed(key, now.mono, at_least=getattr(error, "retry_after", None) or 0.0)
+        """A conflict passes as soon as the cache has the newer object: it is tried again at once and is no news."""
+        conflict = isinstance(error, Conflict)
+        least = getattr(error, "retry_after", None) or 0.0
+        until = self._backoff.failed(key, now.mono, at_least=least, first=CONFLICT_WAIT if conflict else None)
         self._held.add(key)
-        self._ports.log.warning(f"{error}; tried again in {until - now.mono:.0f} s", canary=key)
+        if not conflict or until - now.mono > 1.0:
+            self._ports.log.warning(f"{error}; tried again in {until - now.mono:.0f} s", canary=key)
 
     def _worked(self, key: str) -> None:
         self._held.discard(key)
