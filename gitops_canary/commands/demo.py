@@ -21,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     try:
+        from gitops_canary.sandbox.demo.costs import COLUMNS as COST_COLUMNS
         from gitops_canary.sandbox.demo.hops import COLUMNS
         from gitops_canary.sandbox.demo.show import Show
         from gitops_canary.sandbox.demo.story import Story
@@ -40,6 +41,9 @@ def run(args: argparse.Namespace) -> int:
             show.console.print(_git_log(world.git.root / f"{REPOSITORY}.git"), markup=False)
             show.chapter("How long each hop took, from the push of the tag")
             show.table(COLUMNS, [hops.cells() for hops in story.hops()])
+            if happened:
+                show.chapter("What it cost")
+                show.table(COST_COLUMNS, story.costs())
             show.note(f"\n{show.elapsed():.0f} s in all", "dim")
             if args.keep:
                 _look_around(show, world.kubeconfig, world.git.root / f"{REPOSITORY}.git")

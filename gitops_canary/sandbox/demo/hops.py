@@ -32,7 +32,7 @@ def hops_of(tag: str, began: float, pushes: Sequence[tuple[float, str]], lines: 
     bumped = next((at for at, subject in pushes if subject.startswith("Auto-release") and subject.endswith(f":{tag}")), None)
     result = next((at for at, subject in pushes if f" {tag}" in subject and "Auto-release" not in subject and at > began), None)
     timed = [(_seconds(line.at), line.text) for line in lines if line.at]
-    applied = next((at for at, text in timed if bumped is not None and at >= bumped - 0.2 and text.startswith("Applied")), None)
+    applied = next((at for at, text in timed if bumped is not None and at >= bumped - 0.01 and text.startswith("Applied")), None)
     weighted = next((at for at, text in timed if at >= began and text.startswith("Advance frontend.test canary weight")), None)
     return Hops(tag, *(None if at is None else at - began for at in (bumped, applied, weighted, result)))
 

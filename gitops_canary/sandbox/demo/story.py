@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_canary.domain.errors import UserError
+from gitops_canary.sandbox.demo.costs import place_of, rows
 from gitops_canary.sandbox.demo.hops import Hops, hops_of
 from gitops_canary.sandbox.demo.logs import OperatorLog
 from gitops_canary.sandbox.demo.sentences import Line, public_key, told
@@ -21,6 +22,7 @@ PATIENCE = 90.0
 """Seconds that one hop of the story may take before it counts as not happening."""
 IMPATIENCE = 30.0
 """The same when the story is meant to fail."""
+IDLE = 4.0
 LOOK = 0.05
 INTERVAL = "1s"
 OUTCOMES = (("3.1.1", "promoted"), ("3.1.2", "rolled-back"), ("3.1.3", "promoted"))
@@ -49,6 +51,7 @@ class Story:
         self._install()
         self._initialized()
         witness = self._call_witness()
+        self._began = place_of(self._world)
         try:
             self._release("3.1.1", "good", "Promote frontend.test 3.1.1")
             self._release("3.1.2", BROKEN, "Roll back frontend.test 3.1.2")
@@ -171,6 +174,13 @@ class Story:
             with self._changed:
                 self._changed.wait(LOOK)
         raise UserError(f"cannot go on with the story: waited {patience:.0f} s for {what}")
+
+    def costs(self) -> list[list[str]]:
+        """The table of what it cost, after a few idle seconds."""
+        self._show.note(f"watching the operator idle for {IDLE:.0f} s …", "dim")
+        idle = place_of(self._world)
+        threading.Event().wait(IDLE)
+        return rows(self._world, self._began, idle, IDLE)
 
     def hops(self) -> list[Hops]:
         """The time of each hop for each tag."""

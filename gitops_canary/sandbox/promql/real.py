@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -29,6 +30,9 @@ class MetricsEndpoint(Protocol):
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def wait_ready(self, timeout: float = 10.0) -> None: ...
+    def queries(self) -> int:
+        """How many queries it has answered."""
+        ...
 
 
 def metrics_endpoint(
@@ -94,6 +98,12 @@ class RealPrometheus:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._child.wait(POLL_SECONDS)
         raise Unavailable(f"cannot start Prometheus on {self.url}: {last_words(self._folder / 'prometheus.log')}")
+
+    def queries(self) -> int:
+        with urllib3.PoolManager(retries=False, timeout=2.0) as http:
+            text = http.request("GET", f"{self.url}/metrics").data.decode()
+        counted = re.findall(r'^prometheus_http_requests_total\{[^}]*handler="/api/v1/query"[^}]*\} (\S+)$', text, re.MULTILINE)
+        return int(sum(float(number) for number in counted))
 
 
 def configuration(scrape: Sequence[str], discovery: Sequence[str], interval: float) -> dict[str, object]:

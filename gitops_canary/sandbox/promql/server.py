@@ -38,6 +38,7 @@ class EmbeddedPrometheus:
         self._scraper = Scraper(self.storage, tuple(scrape), tuple(discovery), interval)
         self._port = port
         self._background: Background | None = None
+        self._answered = 0
         self.url = ""
 
     def start(self) -> None:
@@ -73,7 +74,12 @@ class EmbeddedPrometheus:
         assert self._background
         self._scraping = self._background.loop.create_task(self._scraper.run())
 
+    def queries(self) -> int:
+        """How many queries were asked."""
+        return self._answered
+
     async def _query(self, request: web.Request) -> web.Response:
+        self._answered += 1
         if request.method not in ("GET", "POST"):
             return refusal(405, "bad_data", f"method {request.method} {UNSUPPORTED}")
         given = {**request.query, **(dict(await request.post()) if request.method == "POST" else {})}
