@@ -94,7 +94,7 @@ class MemoryCluster:
     def serves(self, api_version: str, kind: str) -> bool | None:
         return None if (api_version, kind) in self._unknown else kind not in CLUSTER_SCOPED
 
-    def observe(self, kinds: Iterable[tuple[str, str]], *, as_user: str = "") -> None:
+    def observe(self, kinds: Iterable[tuple[str, str]]) -> None:
         """Everything is watched here."""
 
     def cluster_id(self) -> str:

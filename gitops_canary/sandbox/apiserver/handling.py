@@ -77,9 +77,7 @@ class Handler:
         else:
             return response
         finally:
-            if meant is not None:
-                resource = f"{meant.kind.plural}/{meant.subresource}" if meant.subresource else meant.kind.plural
-                self.audit.append(Asked(user.name, meant.verb, resource, meant.namespace, meant.name, code))
+            self.audit.append(_asked(user, meant, request, code))
 
     async def _without_kind(self, request: web.Request, user: User) -> web.StreamResponse | None:
         """Health, discovery, OpenAPI, and kinds that are questions."""
@@ -256,6 +254,14 @@ class Handler:
             items = [] if type_ == "BOOKMARK" else [doc]
             return tables.table(meant.kind, items, {"resourceVersion": doc["metadata"]["resourceVersion"]}, self._clock())
         return self.objects.shown(meant.kind, doc)
+
+
+def _asked(user: User, meant: Meant | None, request: web.Request, code: int) -> Asked:
+    """Requests that are about no object (discovery, OpenAPI, reviews) stand in the audit by their path."""
+    if meant is None:
+        return Asked(user.name, request.method.lower(), request.path, "", "", code)
+    resource = f"{meant.kind.plural}/{meant.subresource}" if meant.subresource else meant.kind.plural
+    return Asked(user.name, meant.verb, resource, meant.namespace, meant.name, code)
 
 
 def _nowhere(path: str) -> Any:
