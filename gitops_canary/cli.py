@@ -27,6 +27,7 @@ COMMANDS = (
     Command("sandbox", "sandbox", "a cluster, registry and Git server on this machine, to try and to rehearse"),
     Command("settings", "settings", "print every setting in force and where it came from"),
     Command("identity", "identity", "print the deploy key's public half and fingerprint"),
+    Command("retry", "retry", "lift a quarantined tag and set it again, in one commit"),
     Command("validate", "validate", "check a cluster repository without a cluster"),
     Command("loadtester", "loadtester", "the load tester and helm tester service that canary webhooks call"),
     Command("control-plane", "control_plane", "build or run a real Kubernetes control plane for tests"),

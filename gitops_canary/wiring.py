@@ -33,6 +33,7 @@ from gitops_canary.adapters.registry.pull_secrets import ClusterPullSecrets, Use
 from gitops_canary.adapters.secrets import SecretKeyStore
 from gitops_canary.adapters.serving import listen_address
 from gitops_canary.domain.automation import image_keys
+from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND
 from gitops_canary.domain.images import parse_image
 from gitops_canary.domain.resources import Resource
@@ -41,16 +42,18 @@ from gitops_canary.managers.canaries.manager import CanaryManager, Ports
 from gitops_canary.managers.canaries.rules import OBSERVED, Knows
 from gitops_canary.managers.images import ImagesManager
 from gitops_canary.managers.inventory import InventoryStore
+from gitops_canary.managers.reading import Reader
 from gitops_canary.managers.release_charts import ReleaseCharts
 from gitops_canary.managers.release_refusal import held_by_release, refusal_by_canaries
 from gitops_canary.managers.release_status import ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
 from gitops_canary.managers.results import ResultsManager
+from gitops_canary.managers.retrying import retry_edit
 from gitops_canary.managers.sync import OBJECT, SyncManager
 from gitops_canary.manifests.tree import Loaded, ParseCache, read_tree
 from gitops_canary.operator import AlwaysLeader, Leadership, Operator
-from gitops_canary.ports import Log, Manager, Notifier, Tree
+from gitops_canary.ports import Edit, Log, Manager, Notifier, Tree
 from gitops_canary.settings import Settings
 from gitops_canary.status import Status
 from gitops_canary.web.server import WebhookSecrets, WebServer
@@ -264,6 +267,24 @@ def key_store_of(settings: Settings) -> Iterator[KeyStore]:
 
 def _loader(settings: Settings, cache: ParseCache) -> Callable[[Tree], Loaded]:
     return lambda tree: read_tree(tree, settings.git_path, cache)
+
+
+@contextmanager
+def repository_of(settings: Settings, state: Path) -> Iterator[tuple[GitRepository, Callable[[str, str, str], Edit]]]:
+    """The cluster repository with the operator's deploy key, for a command that commits, and its `retry` edit."""
+    if not settings.git_url:
+        raise UserError("cannot reach the cluster repository: there is no --git-url")
+    transport = Transport(git_options(settings, state))
+    repository = GitRepository(settings.git_url, settings.git_branch, transport)
+    reader = Reader(_loader(settings, ParseCache()), settings.cluster_name, settings.k8s_default_namespace)
+    try:
+        if repository.mirror.remote.is_ssh:
+            with key_store_of(settings) as store:
+                transport.use_key(ensure_key(store, where=f"Secret {settings.git_secret_name}"))
+        yield repository, lambda namespace, name, tag: retry_edit(reader, namespace, name, tag)
+    finally:
+        repository.close()
+        transport.close()
 
 
 def _use(resource: Resource) -> Use:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,14 +90,11 @@ def outside(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     made.end()
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Wait for something in the cluster."""
-    ended = threading.Event()
-    for _ in range(int(PATIENCE / 0.1)):
-        if condition():
-            return
-        ended.wait(0.1)
-    raise AssertionError("it never came")
+@pytest.fixture
+def ready(world: World, outside: Outside) -> Outside:
+    """The operator once its key may write."""
+    world.git.add_key(world.deploy_key(), write=True)
+    return outside
 
 
 def test_F13_until_the_key_may_write_the_operator_says_so_and_then_starts_by_itself(world: World, outside: Outside) -> None:
@@ -112,14 +109,22 @@ def test_F13_until_the_key_may_write_the_operator_says_so_and_then_starts_by_its
     outside.wait_for("Applied")
 
 
-def test_identity_prints_the_key_that_the_operator_uses(world: World, outside: Outside) -> None:
-    printed = subprocess.run(outside.command("identity"), capture_output=True, text=True, check=True, env=outside.environ).stdout
+def test_identity_prints_the_key_that_the_operator_uses(world: World, ready: Outside) -> None:
+    printed = subprocess.run(ready.command("identity"), capture_output=True, text=True, check=True, env=ready.environ).stdout
     assert printed.strip() == world.deploy_key()
 
 
-def test_both_canaries_are_initialized(world: World, outside: Outside) -> None:
-    outside.wait_for("Initialization done! frontend.test")
-    outside.wait_for("Initialization done! backend.test")
+def test_retry_reads_the_repository_with_the_operators_key(world: World, ready: Outside) -> None:
+    ready.wait_for("Applied")
+    command = [sys.executable, "-m", "gitops_canary", "retry", "test/frontend", "3.1.1", *ready.flags]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, env=ready.environ)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "cannot retry tag 3.1.1 of canary test/frontend: its quarantine in" in refused.stderr
+
+
+def test_both_canaries_are_initialized(world: World, ready: Outside) -> None:
+    ready.wait_for("Initialization done! frontend.test")
+    ready.wait_for("Initialization done! backend.test")
     assert ((world.canary("frontend") or {}).get("status") or {}).get("phase") == "Initialized"
 
 
@@ -134,24 +139,24 @@ def helm(world: World, *words: str) -> str:
 
 
 @pytest.mark.control_plane
-def test_stock_kubectl_shows_the_seeds_columns(world: World, outside: Outside) -> None:
-    outside.wait_for("Initialization done! frontend.test")
+def test_stock_kubectl_shows_the_seeds_columns(world: World, ready: Outside) -> None:
+    ready.wait_for("Initialization done! frontend.test")
     header, *rows = kubectl(world, "-n", "test", "get", "canaries").splitlines()
     assert header.split() == ["NAME", "STATUS", "WEIGHT", "LASTTRANSITIONTIME"]
     assert [row.split()[:3] for row in rows] == [["backend", "Initialized", "0"], ["frontend", "Initialized", "0"]]
 
 
 @pytest.mark.control_plane
-def test_stock_helm_sees_ordinary_releases(world: World, outside: Outside) -> None:
-    outside.wait_for("Initialization done! frontend.test")
+def test_stock_helm_sees_ordinary_releases(world: World, ready: Outside) -> None:
+    ready.wait_for("Initialization done! frontend.test")
     listed = json.loads(helm(world, "-n", "test", "list", "-o", "json"))
     assert {one["name"]: one["status"] for one in listed}["frontend"] == "deployed"
     assert json.loads(helm(world, "-n", "test", "history", "frontend", "-o", "json"))[0]["revision"] == 1
 
 
-def test_O3_a_process_that_is_asked_to_end_ends_well_and_gives_the_lease_back(world: World, outside: Outside) -> None:
-    outside.wait_for("Initialization done! frontend.test")
-    assert outside.end() == 0
+def test_O3_a_process_that_is_asked_to_end_ends_well_and_gives_the_lease_back(world: World, ready: Outside) -> None:
+    ready.wait_for("Initialization done! frontend.test")
+    assert ready.end() == 0
     lease = world.cluster.live(Ref("coordination.k8s.io/v1", "Lease", NAMESPACE, "gitops-canary"))
     assert lease is not None
     assert not lease["spec"].get("holderIdentity")

@@ -4,6 +4,10 @@ from functools import cache
 
 import pytest
 
+from gitops_canary.domain.errors import UserError
+from gitops_canary.managers.reading import Reader
+from gitops_canary.managers.retrying import retry_edit
+from gitops_canary.manifests.tree import read_tree
 from gitops_canary.ports import Answer, Ask, HookAsk
 from tests.managers.gitops_world import FRONTEND, PODINFO, release
 from tests.memory.checks import all_good
@@ -140,6 +144,26 @@ def test_an_unreachable_registry_and_a_broken_file_are_said_and_the_rest_goes_on
     world.push_tag("3.1.1")
     world.drive()
     assert world.file_tag() == "3.1.1"
+
+
+def test_G8_retry_lifts_a_quarantined_tag_and_sets_it_in_one_commit_and_it_is_analysed_again() -> None:
+    world = roll_back()
+    world.drive()
+    world.judge = all_good
+    reader = Reader(lambda tree: read_tree(tree))
+    assert world.repository.change(retry_edit(reader, "test", "frontend")) is not None
+    assert world.repository.changed_lines() == ["-      tag: 3.1.0", "+      tag: 3.1.1"]
+    world.operator.wake("sync")
+    world.drive()
+    assert world.subjects()[-2:] == ["Retry frontend.test 3.1.1", "Promote frontend.test 3.1.1"]
+    assert world.image_of("frontend-primary") == f"{PODINFO}:3.1.1"
+
+
+def test_G8_retry_of_a_tag_that_is_not_quarantined_says_what_is() -> None:
+    world = roll_back()
+    world.drive()
+    with pytest.raises(UserError, match=r"cannot retry tag 9\.9\.9 of canary test/frontend: its quarantine in .* holds 3\.1\.1"):
+        world.repository.change(retry_edit(Reader(lambda tree: read_tree(tree)), "test", "frontend", "9.9.9"))
 
 
 SITUATIONS = {"promote": promote, "roll back": roll_back}
