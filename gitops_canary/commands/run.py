@@ -1,10 +1,9 @@
 """`gitops-canary run`: the operator, until it is told to stop or loses its lease."""
 
 import argparse
-import signal
-import threading
 
 from gitops_canary import __version__
+from gitops_canary.adapters.ending import when_told
 from gitops_canary.adapters.log import make_log
 from gitops_canary.commands.flags import add_settings, given_settings
 from gitops_canary.settings import load_settings
@@ -22,18 +21,9 @@ def run(args: argparse.Namespace) -> int:
     log = make_log(settings.log_level, settings.log_format)
     log.info("gitops-canary starts", version=__version__, git_url=settings.git_url, branch=settings.git_branch)
     application = build(settings, log)
-    stopping = threading.Event()
-
-    def stop(number: int, _: object) -> None:
-        if stopping.is_set():
-            raise KeyboardInterrupt
-        stopping.set()
-        application.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    asked = when_told(application.stop)
     application.run()
-    if stopping.is_set():
+    if asked.is_set():
         log.info("gitops-canary has stopped: it was asked to")
         return 0
     log.error("gitops-canary ends: the lease is held by another process")

@@ -1,13 +1,12 @@
 """`gitops-canary sandbox`: the world alone, its node or its mesh for any cluster, and pushing images into its registry."""
 
 import argparse
-import signal
 import sys
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitops_canary.adapters.ending import told_to_end
 from gitops_canary.domain.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def _world(args: argparse.Namespace) -> None:
             if args.operator:
                 print(f"git         {world.git.root / REPOSITORY}.git")
             print("Ctrl-C ends it.", flush=True)
-            _until_told()
+            told_to_end()()
         finally:
             world.stop()
 
@@ -100,7 +99,7 @@ def _node(args: argparse.Namespace) -> None:
     try:
         node.wait_ready()
         print(f"Node {node.name} is ready. Ctrl-C ends it and its pods.", flush=True)
-        _until_told()
+        told_to_end()()
     finally:
         node.stop()
 
@@ -113,7 +112,7 @@ def _mesh(args: argparse.Namespace) -> None:
     try:
         mesh.wait_ready()
         print(f"proxy    {mesh.proxy}\nmetrics  {mesh.metrics}\ntargets  {mesh.targets}\nCtrl-C ends it.", flush=True)
-        _until_told()
+        told_to_end()()
     finally:
         mesh.stop()
 
@@ -125,10 +124,3 @@ def _push(args: argparse.Namespace) -> None:
     if not (name and colon and tag) or "/" in tag:
         raise UserError(f"cannot push {args.image!r}: it is no NAME:TAG", hint="e.g. stefanprodan/podinfo:3.1.1")
     print(push_image(Target(args.registry), name, tag, labels={PROGRAM: args.program, BEHAVIOUR: args.behaviour}))
-
-
-def _until_told() -> None:
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    ended.wait()

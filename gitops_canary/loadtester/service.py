@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import signal
-import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from gitops_canary.adapters.ending import told_to_end
 from gitops_canary.adapters.log import make_log
 from gitops_canary.adapters.serving import Server, listen_address
 from gitops_canary.domain.errors import UserError
@@ -134,13 +133,11 @@ class LoadTester:
 def serve(settings: LoadTesterSettings) -> int:
     """Run until SIGTERM or SIGINT; what is under way is cancelled. Returns the exit status."""
     log = make_log(settings.log_level, settings.log_format)
-    tester, stopping = LoadTester(settings, log), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    tester, until_told = LoadTester(settings, log), told_to_end()
     tester.start()
     commands = "allowed" if settings.allow_commands else "off"
     log.info(f"The load tester listens on {tester.url}; commands are {commands}")
-    stopping.wait()
+    until_told()
     tester.stop()
     log.info("The load tester has stopped: it was asked to")
     return 0

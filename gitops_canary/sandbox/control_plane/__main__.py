@@ -1,10 +1,9 @@
 """`python -m gitops_canary.sandbox.control_plane build|run`: build the programs; run a plane until Ctrl-C and say how to reach it."""
 
 import argparse
-import signal
 import sys
-import threading
 
+from gitops_canary.adapters.ending import told_to_end
 from gitops_canary.domain.errors import GitopsCanaryError
 from gitops_canary.sandbox.control_plane.build import build
 from gitops_canary.sandbox.control_plane.plane import USERS, ControlPlane
@@ -27,14 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run() -> None:
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+    until_told = told_to_end()
     with ControlPlane() as plane:
         _say(f"control plane is ready at {plane.url}")
         for user in USERS:
             _say(f"  {user.name}: KUBECONFIG={plane.kubeconfig(user.name)}")
-        ended.wait()
+        until_told()
 
 
 def _say(line: str) -> None:
