@@ -5,6 +5,7 @@ from functools import cache
 import pytest
 
 from gitops_canary.domain.errors import UserError
+from gitops_canary.domain.resources import Ref
 from gitops_canary.managers.reading import Reader
 from gitops_canary.managers.retrying import retry_edit
 from gitops_canary.manifests.tree import read_tree
@@ -113,10 +114,15 @@ def test_G1_results_wait_while_git_is_away_and_traffic_does_not() -> None:
 
 def test_B3_a_bump_waits_while_the_canary_promotes() -> None:
     world = promote()
-    world.drive()
+    world.run_until(lambda: world.status()["phase"] == "Promoting")
     world.push_tag("3.1.2")
     world.drive()
-    assert world.subjects()[-1] == "Promote frontend.test 3.1.2"
+    assert world.subjects()[-4:] == [
+        "Auto-release stefanprodan/podinfo:3.1.1",
+        "Promote frontend.test 3.1.1",
+        "Auto-release stefanprodan/podinfo:3.1.2",
+        "Promote frontend.test 3.1.2",
+    ]
 
 
 def test_H1_a_chart_that_does_not_render_is_said_and_starts_no_run() -> None:
@@ -166,7 +172,15 @@ def test_G8_retry_of_a_tag_that_is_not_quarantined_says_what_is() -> None:
         world.repository.change(retry_edit(Reader(lambda tree: read_tree(tree)), "test", "frontend", "9.9.9"))
 
 
-SITUATIONS = {"promote": promote, "roll back": roll_back}
+def promote_with_more_replicas() -> World:
+    world = initialized()
+    world.push_tag("3.1.1")
+    world.run_until(lambda: world.status()["phase"] == "Progressing")
+    world.cluster.scale(Ref("apps/v1", "Deployment", "test", "frontend"), 5)
+    return world
+
+
+SITUATIONS = {"promote": promote, "roll back": roll_back, "promote with more replicas": promote_with_more_replicas}
 
 
 @cache
@@ -178,6 +192,7 @@ def test_the_whole_thread_has_enough_effects_to_be_worth_interrupting() -> None:
     effects = [*course("promote").effects, *course("roll back").effects]
     print(f"{len(effects)} effects:", *effects, sep="\n  ")
     assert len(effects) >= 25
+    assert course("promote with more replicas").end["replicas"] == 5
     assert course("promote").end["commits"][-1] == "Promote frontend.test 3.1.1"
     assert course("roll back").end["commits"][-1].startswith("Roll back frontend.test 3.1.1")
 

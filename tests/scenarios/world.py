@@ -1,7 +1,7 @@
 """The whole thread in virtual time: all managers as wiring joins them; only Git, the cluster and Helm's storage outlive a restart."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gitops_canary.domain.errors import Unavailable
@@ -131,6 +131,17 @@ class World:
             self.clock.seconds = min(end, max(due or end, self.clock.seconds + 1.0))
         self.settle()
 
+    def run_until(self, reached: Callable[[], bool]) -> None:
+        """Time passes second by second until `reached`."""
+        for _ in range(3600):
+            self.operator.settle()
+            if reached():
+                return
+            self.checks.deliver()
+            self.controllers.step(self.clock.now())
+            self.clock.seconds += 1.0
+        raise AssertionError(f"never reached within an hour; the canary is {self.status().get('phase')}")
+
     def drive(self) -> None:
         self.run_for(12)
 
@@ -158,6 +169,10 @@ class World:
             return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
         return ""
 
+    def replicas_of(self, name: str) -> int:
+        found = self.cluster.live(Ref("apps/v1", "Deployment", "test", name)) or {"spec": {}}
+        return int(found["spec"].get("replicas", 1))
+
     def said(self, words: str) -> bool:
         return any(words in sentence for sentence in self.log.said)
 
@@ -168,6 +183,7 @@ class World:
             "commits": results,
             "file": self.file_tag(),
             "primary": self.image_of("frontend-primary"),
+            "replicas": self.replicas_of("frontend-primary"),
             "phase": self.status().get("phase"),
             "pending": self.status().get("pendingResults") or [],
             "weight": self.status().get("canaryWeight"),

@@ -84,7 +84,7 @@ class Effects:
             self._cluster.scale(world.spec.target, replicas)
 
     def _copy(self, world: World, back: bool) -> None:
-        """Configs first, then autoscaler, then the pod template that names them."""
+        """Replicas and configs first, the pod template with its revision mark last: the mark says that all of it was done (rule R2)."""
         run, spec = world.status.run, world.spec
         assert run is not None
         assert world.target is not None
@@ -92,13 +92,22 @@ class Effects:
         template = world.target["spec"]["template"] if back else world.pinned
         if template is None:
             raise Conflict(f"cannot copy to {spec.primary}: the analysed template is gone")
+        if self._resize_primary(world):
+            return
         self._copy_configs(world, goal.configs)
         if spec.scaler is not None and world.scaler is not None:
             self._put(world, primary_scaler(spec, world.canary, world.scaler))
         self._put(world, self._primary(world, template, revision_id(goal.template, goal.configs), frozenset(goal.configs)))
+
+    def _resize_primary(self, world: World) -> bool:
+        """Without an autoscaler the primary takes the target's replicas (rule O1); true when that was written: the copy itself follows
+        at the next look, on the version that this write makes (rule O3)."""
+        assert world.target is not None
         replicas = world.target["spec"].get("replicas", 1)
-        if spec.scaler is None and replicas:
-            self._cluster.scale(spec.primary, replicas)
+        if world.spec.scaler is not None or not replicas or world.primary is None or world.primary["spec"].get("replicas", 1) == replicas:
+            return False
+        self._cluster.scale(world.spec.primary, replicas)
+        return True
 
     def _copy_configs(self, world: World, configs: Mapping[str, str]) -> None:
         for key, wanted in sorted(configs.items()):
