@@ -16,6 +16,8 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Rollback:
+    """`recreate` of pods is gone from Helm 4: `validate` says so."""
+
     enable: bool = False
     retry: bool = False
     max_retries: int = 5
@@ -28,6 +30,8 @@ class Rollback:
 
 @dataclass(frozen=True)
 class Tests:
+    """`cleanup` was for Helm 2; a chart's `helm.sh/hook-delete-policy` says what becomes of its test pods."""
+
     enable: bool = False
     ignore_failures: bool = False
     timeout: float = 300.0

@@ -41,7 +41,7 @@ def job_for(
             options = {"reuse_values": not spec.reset_values, "force": spec.force}
             return replace(job, chart=chart, values=values, wait=spec.wait, options=options)
         case "rollback":
-            to = {"version": good_revision(stored(history))}
+            to = {"version": good_revision(stored(history)), "force": spec.rollback.force, "disable_hooks": spec.rollback.disable_hooks}
             return replace(job, wait=spec.rollback.wait or spec.wait, timeout=spec.rollback.timeout, options=to)
         case "test":
             return replace(job, timeout=spec.test.timeout)

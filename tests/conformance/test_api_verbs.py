@@ -234,3 +234,12 @@ def test_a_json_patch_on_a_subresource_leaves_the_rest(api: Api) -> None:
     api.create(WIDGETS, widget())
     told = api.patch(WIDGETS, "one", [{"op": "add", "path": "/status", "value": {"phase": "Up"}}], JSON_PATCH, "status")
     assert told.body["status"] == {"phase": "Up"}
+
+
+def test_an_immutable_config_stays_immutable_and_names_every_field(api: Api) -> None:
+    first = {"metadata": {"name": "fixed"}, "data": {"a": "1"}, "immutable": True}
+    assert api.create("configmaps", first).code == 201
+    told = api.put("configmaps", {"metadata": {"name": "fixed"}, "data": {"a": "2"}, "binaryData": {"b": "eA=="}})
+    assert told.code == 422
+    assert [cause["field"] for cause in told.body["details"]["causes"]] == ["immutable", "data", "binaryData"]
+    assert api.put("configmaps", {**first, "metadata": {"name": "fixed", "labels": {"still": "editable"}}}).code == 200

@@ -70,12 +70,7 @@ class BinaryBackend:
         return self._apply(work, words)
 
     def _apply(self, work: Work, words: Sequence[str]) -> Reply:
-        forced = bool(work.options.get("force"))
-        flags = ["--disable-openapi-validation", "--output=json", *self._limits(work)]
-        if self.major >= 4:
-            flags += ["--force-replace", "--server-side=false"] if forced else ["--force-conflicts"]
-        elif forced:
-            flags.append("--force")
+        flags = ["--disable-openapi-validation", "--output=json", *self._limits(work), *self._force(work)]
         with tempfile.NamedTemporaryFile("w", suffix=".json") as values:
             json.dump(work.values, values)
             values.flush()
@@ -92,7 +87,13 @@ class BinaryBackend:
 
     def _rollback(self, work: Work) -> Reply:
         version = [str(work.options["version"])] if work.options.get("version") else []
-        return self._then_history(work, ["rollback", *self._limits(work), "--", work.release, *version])
+        flags = [f"--history-max={work.max_history}", *(["--no-hooks"] if work.options.get("disable_hooks") else []), *self._force(work)]
+        return self._then_history(work, ["rollback", *flags, *self._limits(work), "--", work.release, *version])
+
+    def _force(self, work: Work) -> list[str]:
+        if self.major >= 4:
+            return ["--force-replace", "--server-side=false"] if work.options.get("force") else ["--force-conflicts"]
+        return ["--force"] if work.options.get("force") else []
 
     def _test(self, work: Work) -> Reply:
         return self._then_history(work, ["test", "--logs", f"--timeout={int(work.timeout)}s", "--", work.release])

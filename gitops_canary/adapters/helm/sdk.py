@@ -68,21 +68,17 @@ class SdkBackend:
         return self._configs[key]
 
     def _install(self, config: TunedConfig, work: Work) -> Reply:
-        return self._apply(config, "helm_install", work, {"server_side_apply": True, "skip_crds": bool(work.options.get("skip_crds"))})
+        more = {"server_side_apply": True, "skip_crds": bool(work.options.get("skip_crds")), "force_conflicts": True}
+        return self._apply(config, "helm_install", work, more)
 
     def _upgrade(self, config: TunedConfig, work: Work) -> Reply:
         more = {"max_history": work.max_history, **_values_rule(work.options)}
-        # Replacing and server-side apply exclude each other.
-        more |= {"force_replace": True, "server_side_apply": "false"} if work.options.get("force") else {}
-        return self._apply(config, "helm_upgrade", work, more)
+        return self._apply(config, "helm_upgrade", work, more | _force_rule(work.options))
 
     def _apply(self, config: TunedConfig, function: str, work: Work, more: Mapping[str, Any]) -> Reply:
         options = {"namespace": work.namespace, "timeout_seconds": int(work.timeout), "wait": _wait(work), **more}
         # Reading every group's OpenAPI document is 95 % of an upgrade's CPU; the server checks each field of an apply all the same.
         options["disable_openapi_validation"] = True
-        if "force_replace" not in options:
-            # A chart's fields are Helm's (rule O1): without this a field that somebody patched makes every later upgrade fail.
-            options["force_conflicts"] = True
         with Chart.load(work.chart) as chart:
             self._context = HelmContext()
             try:
@@ -95,7 +91,8 @@ class SdkBackend:
         return Reply(True, capped(str(summary.get("description") or "")), _summary(summary, work.values))
 
     def _rollback(self, config: TunedConfig, work: Work) -> Reply:
-        options: dict[str, Any] = {"timeout_seconds": int(work.timeout), "wait": _wait(work)}
+        options: dict[str, Any] = {"timeout_seconds": int(work.timeout), "wait": _wait(work), "max_history": work.max_history}
+        options |= {"disable_hooks": bool(work.options.get("disable_hooks")), **_force_rule(work.options)}
         if work.options.get("version"):
             options["version"] = int(work.options["version"])
         try:
@@ -135,6 +132,12 @@ def _wait(work: Work) -> str:
 
 def _values_rule(options: Mapping[str, Any]) -> dict[str, Any]:
     return {"reuse_values": True} if options.get("reuse_values") else {"reset_values": True}
+
+
+def _force_rule(options: Mapping[str, Any]) -> dict[str, Any]:
+    """A chart's fields are Helm's (rule O1): without forced conflicts a field that somebody patched makes every later upgrade fail.
+    Replacing and server-side apply exclude each other."""
+    return {"force_replace": True, "server_side_apply": "false"} if options.get("force") else {"force_conflicts": True}
 
 
 def _summary(entry: Mapping[str, Any], values: Any = None) -> dict[str, Any]:

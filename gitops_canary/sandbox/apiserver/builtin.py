@@ -113,8 +113,10 @@ def _config_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Ite
             yield f"data[{key}]", f"Invalid value: \"{key}\": a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
         if not isinstance(value, str):
             yield f"data[{key}]", "Invalid value: must be of type string"
-    if old is not None and old.get("immutable") and old.get("data") != doc.get("data"):
-        yield "data", "Forbidden: field is immutable when `immutable` is set"
+    if old is not None and old.get("immutable"):
+        changed = [field for field in ("data", "binaryData") if (old.get(field) or {}) != (doc.get(field) or {})]
+        for field in (*(() if doc.get("immutable") else ("immutable",)), *changed):
+            yield field, "Forbidden: field is immutable when `immutable` is set"
     if old is not None and doc["kind"] == "Secret" and old.get("type") != doc.get("type"):
         yield "type", "Invalid value: field is immutable"
 

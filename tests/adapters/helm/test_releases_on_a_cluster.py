@@ -67,6 +67,39 @@ def test_a_field_that_somebody_patched_does_not_stop_the_next_upgrade(bench: Ben
     assert settings(connection, bench.namespace)["data"] == {"colour": "green"}
 
 
+def test_a_field_that_somebody_patched_does_not_stop_a_rollback(bench: Bench, connection: Connection, tmp_path: Path) -> None:
+    bench.run("install", chart(tmp_path / "c"), values={"colour": "red"})
+    bench.run("upgrade", chart(tmp_path / "c"), values={"colour": "green"})
+    path = f"/api/v1/namespaces/{bench.namespace}/configmaps/app-settings"
+    patch = {"data": {"colour": "pink"}}
+    connection.request("PATCH", path, doing="edit", body=patch, content="application/merge-patch+json", query={"fieldManager": "person"})
+    assert bench.run("rollback").ok
+    assert settings(connection, bench.namespace)["data"] == {"colour": "red"}
+
+
+@pytest.mark.parametrize(
+    ("force", "left"), [(False, {"colour": "red", "size": "xl"}), (True, {"colour": "red"})], ids=["applied", "forced"]
+)
+def test_a_forced_rollback_replaces_objects(
+    bench: Bench, connection: Connection, tmp_path: Path, force: bool, left: dict[str, str]
+) -> None:
+    bench.run("install", chart(tmp_path / "c"), values={"colour": "red"})
+    bench.run("upgrade", chart(tmp_path / "c"), values={"colour": "green"})
+    path = f"/api/v1/namespaces/{bench.namespace}/configmaps/app-settings"
+    patch = {"data": {"size": "xl"}}
+    connection.request("PATCH", path, doing="edit", body=patch, content="application/merge-patch+json", query={"fieldManager": "person"})
+    assert bench.run("rollback", options={"force": force}).ok
+    assert settings(connection, bench.namespace)["data"] == left
+
+
+def test_a_rollback_leaves_hooks_out_when_asked(bench: Bench, tmp_path: Path) -> None:
+    made = chart(tmp_path / "c", files={"config.yaml": CONFIG_MAP, "hook.yaml": HANGING_HOOK.replace("pre-upgrade", "pre-rollback")})
+    bench.run("install", made, values={"colour": "red"})
+    bench.run("upgrade", made, values={"colour": "green"})
+    assert bench.run("rollback", options={"disable_hooks": True}, timeout=1).ok
+    assert "app-hook not ready" in bench.run("rollback", timeout=1).message
+
+
 def test_F26_helm_keeps_as_many_revisions_as_the_release_asks_for(bench: Bench, tmp_path: Path) -> None:
     made = chart(tmp_path / "c")
     bench.run("install", made)
