@@ -205,8 +205,11 @@ class Cluster(Protocol):
         """Watch these (apiVersion, kind) too, whole objects, from now on; a kind that the server does not know yet is tried again later."""
         ...
 
-    def patch(self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "") -> Doc:
-        """Merge patch; `subresource` "status" for our CRs' status. Conflict when `resource_version` is given and stale."""
+    def patch(
+        self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "", dry_run: bool = False
+    ) -> Doc:
+        """Merge patch; `subresource` "status" for our CRs' status. Conflict when `resource_version` is given and stale. The object as it
+        is then, or with `dry_run` would be."""
         ...
 
     def scale(self, ref: Ref, replicas: int) -> None:

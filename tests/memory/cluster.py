@@ -27,6 +27,8 @@ class MemoryCluster:
         self.faults = faults or Faults()
         self.objects: dict[Identity, Doc] = {}
         self.owned: dict[Identity, dict[str, set[Path]]] = {}
+        self.kept: dict[str, frozenset[str]] = {}
+        """By kind: the only status fields that its definition keeps."""
         self.requests: list[str] = []
         self.told: dict[tuple[str, str], tuple[Ref, Sentence]] = {}
         self._unknown = set(unknown)
@@ -133,13 +135,17 @@ class MemoryCluster:
             owned[manager] = mine
         return copy.deepcopy(stored)
 
-    def patch(self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "") -> Doc:
+    def patch(
+        self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "", dry_run: bool = False
+    ) -> Doc:
         old = self.objects.get(ref.identity)
         if old is None:
             raise Conflict(f"cannot patch {ref}: it is gone")
         self._check(ref, old, resource_version)
         part = {"status": patch.get("status")} if subresource == "status" else {k: v for k, v in patch.items() if k != "status"}
-        new = merged(old, part)
+        new = self._pruned(ref, merged(old, part))
+        if dry_run:
+            return new
         if new == old:
             return copy.deepcopy(old)
         with self._writing(f"patch {ref}{' ' + subresource if subresource else ''}"):
@@ -148,6 +154,13 @@ class MemoryCluster:
                 other -= changed
             stored = self._store(ref, old, new)
         return copy.deepcopy(stored)
+
+    def _pruned(self, ref: Ref, doc: Doc) -> Doc:
+        """What another tool's definition of the kind keeps of a status: only the fields in `kept`."""
+        kept = self.kept.get(ref.kind)
+        if kept is None or not isinstance(doc.get("status"), dict):
+            return doc
+        return {**doc, "status": {key: value for key, value in doc["status"].items() if key in kept}}
 
     def scale(self, ref: Ref, replicas: int) -> None:
         old = self.objects.get(ref.identity)

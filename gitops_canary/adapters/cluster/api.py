@@ -131,16 +131,19 @@ class KubernetesCluster:
             self._remember(ref, doc, manager, answer)
         return answer
 
-    def patch(self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "") -> Doc:
+    def patch(
+        self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "", dry_run: bool = False
+    ) -> Doc:
         entry = self._entry(ref)
         self._check_version(ref, entry, resource_version)
-        if entry is not None and entry.whole and merged(entry.doc, patch) == entry.doc:
+        if not dry_run and entry is not None and entry.whole and merged(entry.doc, patch) == entry.doc:
             return entry.doc
         kind = self._discovery.need(ref.api_version, ref.kind)
-        body = with_version(patch, resource_version)
+        body, query = with_version(patch, resource_version), {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry_run else {})
         path = kind.path(ref.namespace, ref.name, subresource)
-        answer = self._write("PATCH", path, f"patch {ref}", body, {"fieldManager": MANAGER}, http.MERGE_PATCH, as_user)
-        self._wrote(ref, answer)
+        answer = self._write("PATCH", path, f"patch {ref}", body, query, http.MERGE_PATCH, as_user)
+        if not dry_run:
+            self._wrote(ref, answer)
         return answer
 
     def scale(self, ref: Ref, replicas: int, *, resource_version: str = "") -> None:

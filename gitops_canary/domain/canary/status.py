@@ -121,6 +121,18 @@ def status_patch(old: Mapping[str, Any], status: CanaryStatus, kind: str, now: d
     return changed
 
 
+def status_sample() -> dict[str, Any]:
+    """A status that says something in every field of ours: what a definition keeps of it, it keeps of all."""
+    revision = Revision("app:1", HASH, HASH, {"configmap/app": HASH})
+    run = Run(1, revision, revision, "1970-01-01T00:00:00Z")
+    return _raw(CanaryStatus(promoted_configs=revision.configs, run=run, pending=({"number": 1},), differs=True, says="sample", number=1))
+
+
+def lost_fields(written: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of what was written into a status and is not in the answer: the installed definition prunes them."""
+    return tuple(sorted(key for key, value in written.items() if value not in (None, "", [], {}) and key not in kept))
+
+
 def stamp(now: datetime) -> str:
     """A point in time as the API writes it."""
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,6 +18,7 @@ from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.canaries.apply import Effects, told_key
 from gitops_canary.managers.canaries.asks import Asks, answered
 from gitops_canary.managers.canaries.configs import Configs
+from gitops_canary.managers.canaries.definition import Definition
 from gitops_canary.managers.canaries.observe import Observer, World
 from gitops_canary.managers.canaries.rules import LANE, CanaryRules, Knows
 from gitops_canary.managers.canaries.timing import Ticks
@@ -56,6 +57,7 @@ class CanaryManager:
         configs = Configs(ports.cluster, tracking=rules.config_tracking)
         self._observer = Observer(ports.cluster, configs, rules, knows or Knows())
         self._effects = Effects(ports.cluster, configs, ports.notifier, rules)
+        self._definition = Definition(ports.cluster)
         self._asks = Asks(ports.cluster, rules.metrics_server)
         self._ticks = Ticks()
         self._backoff = Backoff(first=1.0, most=30.0)
@@ -143,6 +145,9 @@ class CanaryManager:
         except UserError as error:
             self._refuse(doc, error, now)
             self._ticks.forget(key)
+            if not self._definition.keeps:
+                self._backoff.failed(key, now.mono)
+                self._held.add(key)
             return []
         except (Unavailable, Conflict) as error:
             self._hold(key, error, now)
@@ -174,6 +179,7 @@ class CanaryManager:
                 if current is None:
                     self._forget(spec.key)
                     break
+                self._definition.check(current)
                 moved, after = self._step(current, spec, now)
             except Conflict:
                 tries -= 1
@@ -196,7 +202,8 @@ class CanaryManager:
         self._tell(world, step, now)
         if patch:
             version = world.canary["metadata"]["resourceVersion"]
-            self._ports.cluster.patch(ref_of(doc), {"status": patch}, subresource="status", resource_version=version)
+            made = self._ports.cluster.patch(ref_of(doc), {"status": patch}, subresource="status", resource_version=version)
+            self._definition.compare(patch, made)
         if verdicts is not None:
             self._ticked(spec, step.status, now)
         elif patch and spec.key in self._asked:
@@ -269,10 +276,11 @@ class CanaryManager:
             self._told.popitem(last=False)
 
     def _refuse(self, doc: Doc, error: UserError, now: Moment) -> None:
-        """A Canary that cannot be read, or an effect that a person must allow: said in condition, Event and log, once."""
+        """A Canary that cannot be read, or an effect that a person must allow: said in condition, Event and log, once. Where the
+        definition drops `says`, the condition remembers."""
         status: dict[str, Any] = doc.get("status") or {}
         text = str(error)
-        if status.get("says") == text:
+        if text in (status.get("says"), *(one.get("message") for one in status.get("conditions") or ())):
             return
         condition = {"type": "Promoted", "status": "False", "reason": REFUSED, "message": text}
         times = {"lastUpdateTime": stamp(now.wall), "lastTransitionTime": stamp(now.wall)}
