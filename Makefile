@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 UV = $(shell command -v uv 2>/dev/null)
 
-.PHONY: help demo test check lint types layers conformance control-plane guide benchmarks clean
+.PHONY: help demo test check lint types layers conformance control-plane guide benchmarks chart clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,12 @@ conformance: $(BIN)/.dev ## the same cases on the sandbox and on a real control 
 
 benchmarks: $(BIN)/.dev ## figures, side by side with the goals
 	@for one in benchmarks/*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+chart: ## the chart's own copies of definitions, alert rules and dashboards, which Helm cannot read elsewhere
+	@cp deploy/crds/*.*.yaml deploy/chart/crds/
+	@mkdir -p deploy/chart/files/prometheus deploy/chart/files/grafana
+	@cp deploy/prometheus/rules.yaml deploy/chart/files/prometheus/
+	@cp deploy/grafana/*.json deploy/chart/files/grafana/ 2>/dev/null || true
 
 clean: ## forget the virtualenv and the caches in this folder
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,8 @@
 """The servers that judge us: a real control plane, the sandbox's API server, and what is left out where there is no real one."""
 
+import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +98,15 @@ def kubeconfig(request: pytest.FixtureRequest) -> Path:
         path: Path = request.getfixturevalue("sandbox_kubeconfig")
         return path
     return Path(request.param)
+
+
+@pytest.fixture
+def helm() -> str:
+    """The helm binary that the control plane's build made, or the one on PATH."""
+    with contextlib.suppress(UserError):
+        built = binaries.find().helm
+        if built is not None:
+            return str(built)
+    found = shutil.which("helm")
+    assert found, "these tests need helm: make control-plane builds it"
+    return found

@@ -9,9 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gitops_canary.domain.errors import UserError
 from gitops_canary.sandbox.apiserver import ApiServer
-from gitops_canary.sandbox.control_plane import binaries
 from gitops_canary.sandbox.controllers import Controllers
 from tests.conformance.client import Api, Doc
 from tests.conformance.objects import crd
@@ -90,15 +88,3 @@ def kubectl(api: Api) -> Kubectl:
     binary = shutil.which("kubectl")
     assert binary, "the conformance suite needs kubectl on PATH"
     return Kubectl(binary, api)
-
-
-@pytest.fixture
-def helm() -> str:
-    """The helm binary that the control plane's build made, or the one on PATH."""
-    with contextlib.suppress(UserError):
-        built = binaries.find().helm
-        if built is not None:
-            return str(built)
-    found = shutil.which("helm")
-    assert found, "the conformance suite needs helm: make control-plane builds it"
-    return found
