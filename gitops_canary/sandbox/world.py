@@ -191,10 +191,15 @@ class World:
             "registry-mirror": f"docker.io={self.registry.url}",
         }
         for doc in installation():
+            if doc["kind"] == "Deployment":
+                # Before the pod: what is mounted later appears only at the kubelet's next look.
+                self._cluster.apply(self._webhook_secret(), manager="sandbox")
             self._cluster.apply(self._adapted(doc, {**own, **settings}, environ or {}), manager="sandbox")
+
+    def _webhook_secret(self) -> dict[str, Any]:
         keys = dict.fromkeys(("registry", "github"), self.webhook_secret)
         meta = {"name": "gitops-canary-webhooks", "namespace": NAMESPACE}
-        self._cluster.apply({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": keys}, manager="sandbox")
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": keys}
 
     def _adapted(self, doc: dict[str, Any], settings: dict[str, Any], environ: dict[str, str]) -> dict[str, Any]:
         if doc["kind"] == "ConfigMap" and doc["metadata"]["name"] == "gitops-canary-settings":

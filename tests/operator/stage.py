@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 from gitops_canary.adapters.git.deploy_key import generate
 from gitops_canary.sandbox.apiserver.handling import Asked
+from gitops_canary.sandbox.data import template_files
 from gitops_canary.sandbox.demo.hops import Hops, hops_of
 from gitops_canary.sandbox.demo.logs import OperatorLog
 from gitops_canary.sandbox.demo.sentences import Line
@@ -59,26 +60,42 @@ class Release:
 
 @dataclass
 class Stage:
-    """Entered when both canaries are initialized. `step`: the weight's step in percent; `through`: the way to the metrics server."""
+    """Entered when both canaries are initialized. `step`: the weight's step in percent; `through`: the way to the metrics server.
+
+    A story of its own takes `begun()` for the world alone and `play()` for the operator: `files` are its cluster repository."""
 
     folder: Path
     step: int = 5
     settings: Mapping[str, Any] = field(default_factory=dict)
     through: Callable[[str], str] = str
+    shape: Shape = field(default_factory=Shape)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     pushes: list[tuple[float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.world = World(self.folder, Shape())
+        self.world = World(self.folder, self.shape)
         self._ends = contextlib.ExitStack()
+        self._log: OperatorLog | None = None
 
     def __enter__(self) -> "Stage":
+        self._ends.enter_context(self.begun())
+        try:
+            self.play()
+            self.wait("both canaries to be Initialized", lambda: all(self._phase(name) == "Initialized" for name in CANARIES))
+        except BaseException:
+            self._ends.close()
+            raise
+        return self
+
+    @contextlib.contextmanager
+    def begun(self) -> Iterator[None]:
+        """The world without the operator; at its end everything stops."""
         with contextlib.ExitStack() as ends:
             ends.callback(self.world.stop)
             self.world.start()
-            self._play(ends)
-            self._ends = ends.pop_all()
-        return self
+            ends.callback(lambda: self._log.stop() if self._log else None)
+            yield
 
     def __exit__(self, *_: object) -> None:
         self._ends.close()
@@ -108,21 +125,24 @@ class Stage:
                 raise TimeoutError(f"waited {patience:.0f} s for {what}; the operator's last words: {[o.text for o in self.lines[-5:]]}")
             threading.Event().wait(LOOK)
 
-    # ------------------------------------------------------------ inside
-
-    def _play(self, ends: contextlib.ExitStack) -> None:
-        self.world.create_repository(self._edited)
+    def play(self) -> None:
+        """The cluster repository, the operator with a key that may write, and the registry's webhook."""
+        if self.files:
+            charts = {path: content for path, content in template_files().items() if path.startswith(("charts/", "namespaces/"))}
+            self.world.git.create(REPOSITORY, {**charts, **self.files})
+        else:
+            self.world.create_repository(self._edited)
         self.world.git.on_push(self._pushed)
         self._give_key()
         self.world.install({"analysis-interval-floor": "1s", "metrics-server": self.through(self.world.metrics.url), **self.settings})
         self.wait("the operator's pod", lambda: self.world.operator_pod() is not None)
         pod = self.world.operator_pod()
         assert pod is not None
-        log = OperatorLog(self.world.kubeconfig, pod["metadata"]["name"], self.lines.append)
-        log.start()
-        ends.callback(log.stop)
+        self._log = OperatorLog(self.world.kubeconfig, pod["metadata"]["name"], self.lines.append)
+        self._log.start()
         self.world.connect_webhooks(f"http://{pod['status']['podIP']}:8080")
-        self.wait("both canaries to be Initialized", lambda: all(self._phase(name) == "Initialized" for name in CANARIES))
+
+    # ------------------------------------------------------------ inside
 
     def _give_key(self) -> None:
         """A key that may write from the start, so that the polls can stay as long as a user's."""

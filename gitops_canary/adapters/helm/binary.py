@@ -92,7 +92,7 @@ class BinaryBackend:
 
     def _force(self, work: Work) -> list[str]:
         if self.major >= 4:
-            return ["--force-replace", "--server-side=false"] if work.options.get("force") else ["--force-conflicts"]
+            return ["--force-replace", "--server-side=false"] if work.options.get("force") else ["--force-conflicts", "--server-side=true"]
         return ["--force"] if work.options.get("force") else []
 
     def _test(self, work: Work) -> Reply:

@@ -136,8 +136,9 @@ def _values_rule(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _force_rule(options: Mapping[str, Any]) -> dict[str, Any]:
     """A chart's fields are Helm's (rule O1): without forced conflicts a field that somebody patched makes every later upgrade fail.
-    Replacing and server-side apply exclude each other."""
-    return {"force_replace": True, "server_side_apply": "false"} if options.get("force") else {"force_conflicts": True}
+    Replacing and server-side apply exclude each other; a release that Helm 3 made would go on with client-side updates unless told."""
+    forced = bool(options.get("force"))
+    return {"server_side_apply": "false", "force_replace": True} if forced else {"server_side_apply": "true", "force_conflicts": True}
 
 
 def _summary(entry: Mapping[str, Any], values: Any = None) -> dict[str, Any]:

@@ -123,7 +123,8 @@ class Observer:
             return f"{spec.scaler}, which autoscalerRef names, is missing"
         for ref, doc in generated.items():
             release = (doc["metadata"].get("annotations") or {}).get(HELM_RELEASE)
-            if release:
+            # Flagger copies the target's annotations to the primary, Helm's with them; what a Canary owns is no chart's.
+            if release and not doc["metadata"].get("ownerReferences"):
                 return f"{ref} is rendered by the Helm release {release}; a canary makes its own, so turn it off in the chart's values"
         return ""
 
