@@ -177,7 +177,9 @@ class Cluster(Protocol):
 
     def get(self, ref: Ref) -> Doc | None: ...
 
-    def list(self, api_version: str, kind: str, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Doc]: ...
+    def list(self, api_version: str, kind: str, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Doc]:
+        """Without `namespace` those of every namespace that the operator serves."""
+        ...
 
     def live(self, ref: Ref) -> Doc | None:
         """One GET, past the cache (data of a tracked ConfigMap, an object before a destructive write)."""

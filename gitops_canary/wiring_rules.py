@@ -32,15 +32,21 @@ def applier_user(settings: Settings) -> str:
     return f"system:serviceaccount:{namespace}:{name}"
 
 
+def _known_hosts(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read --git-known-hosts {path}: {error}", hint="it is a file as ssh-keyscan prints it") from error
+
+
 def git_options(settings: Settings, state: Path) -> GitOptions:
-    known_hosts = Path(settings.git_known_hosts).read_text() if settings.git_known_hosts else ""
     return GitOptions(
         state / "git",
         author_name=settings.git_user,
         author_email=settings.git_email,
         push_timeout=PUSH_LIMIT,
         fetch_timeout=max(settings.git_timeout, 120.0),
-        known_hosts=known_hosts,
+        known_hosts=_known_hosts(settings.git_known_hosts),
         username=os.environ.get("GIT_AUTHUSER", ""),
         password=os.environ.get("GIT_AUTHKEY", ""),
         allow_file_urls=settings.git_url.startswith("file:"),

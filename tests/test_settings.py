@@ -6,6 +6,7 @@ import pytest
 
 from gitops_canary.domain.errors import UserError
 from gitops_canary.settings import Settings, load_settings, seconds, shown
+from gitops_canary.wiring_rules import git_options
 
 
 def source(name: str, effective: tuple[object, ...]) -> str:
@@ -71,3 +72,9 @@ def test_secrets_are_never_printed() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(len(one.metadata["why"]) > 8 and one.metadata["unit"] for one in Settings.__dataclass_fields__.values())
+
+
+def test_a_known_hosts_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    settings, _ = load_settings({"git-known-hosts": str(tmp_path / "none")}, environ={})
+    with pytest.raises(UserError, match=r"cannot read --git-known-hosts .*/none: .*No such file"):
+        git_options(settings, tmp_path)

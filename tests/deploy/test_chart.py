@@ -131,13 +131,18 @@ def test_every_value_reaches_the_setting_of_its_name(everything: dict[str, Any],
     file = tmp_path / "settings.yaml"
     file.write_text(everything["ConfigMap/gitops-canary/gitops-canary-settings"]["data"]["settings.yaml"])
     secret = everything["Secret/gitops-canary/gitops-canary-secret-settings"]["stringData"]
-    seen, _ = load_settings({}, environ=secret, file=str(file))
+    container = everything["Deployment/gitops-canary/gitops-canary"]["spec"]["template"]["spec"]["containers"][0]
+    flags = dict(arg.removeprefix("--").split("=") for arg in container["args"][1:])
+    assert flags.pop("config") == "/etc/gitops-canary/settings.yaml"
+    seen, _ = load_settings(flags, environ=secret, file=str(file))
     assert seen == Settings(
+        state_dir="/var/lib/gitops-canary",
+        webhook_secret_dir="/etc/gitops-canary-webhooks",
         git_url="git@github.com:you/cluster",
         git_branch="production",
         git_path=("namespaces", "releases"),
         git_poll_interval=120.0,
-        git_timeout=30.0,
+        git_timeout=40.0,
         git_user="Robot",
         git_email="robot@example.com",
         git_ci_skip=True,

@@ -51,4 +51,8 @@
 - apiGroups: [networking.istio.io]
   resources: [virtualservices, destinationrules]
   verbs: [get, list, watch, create, patch, delete]
+# What Git says is compared with what stands, whatever its kind: reading only, writing is the applier's.
+- apiGroups: ["*"]
+  resources: ["*"]
+  verbs: [get, list, watch]
 {{- end }}

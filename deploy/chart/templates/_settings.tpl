@@ -29,11 +29,6 @@
   (list "enable-config-tracking" $v.configTracking.enabled true) (list "enable-leader-election" $v.leaderElection.enabled true) }}
 {{- range $others }}{{ if ne (toString (index . 1)) (toString (index . 2)) }}{{ $_ := set $file (index . 0) (index . 1) }}{{ end }}{{ end }}
 {{- with $v.allowedNamespaces | default (compact (list $v.namespace)) }}{{ $_ := set $file "k8s-allow-namespace" (join "," .) }}{{ end }}
-{{- if $v.git.ssh.known_hosts }}{{ $_ := set $file "git-known-hosts" "/etc/gitops-canary/known_hosts" }}{{ end }}
-{{- if $v.registry.ca }}{{ $_ := set $file "registry-ca" "/etc/gitops-canary/registry-ca.pem" }}{{ end }}
-{{- if $v.registry.dockercfg.secretName }}
-{{- $_ := set $file "docker-config" (printf "/etc/gitops-canary-registry/%s" $v.registry.dockercfg.configFileName) }}
-{{- end }}
 {{- range $name, $value := $v.settings }}{{ $_ := set $file $name $value }}{{ end }}
 {{- toYaml $file }}
 {{- end }}

@@ -79,10 +79,11 @@ class KubernetesCluster:
         return entry.doc if entry is not None else None
 
     def list(self, api_version: str, kind: str, namespace: str = "", labels: Mapping[str, str] | None = None) -> Sequence[Doc]:
-        store = self._watches.store(api_version, kind)
-        if store is not None and self._watches.namespace in ("", namespace):
+        """Without `namespace` those of every namespace that is served: where that is one, the others are neither watched nor readable."""
+        store, served = self._watches.store(api_version, kind), self._watches.namespace
+        if store is not None and served in ("", namespace or served):
             return store.find(namespace, labels)
-        return self._live_list(api_version, kind, namespace, labels or {})
+        return self._live_list(api_version, kind, namespace or served, labels or {})
 
     def live(self, ref: Ref) -> Doc | None:
         kind = self._discovery.find(ref.api_version, ref.kind)
@@ -198,8 +199,9 @@ class KubernetesCluster:
             return []
         query = {"limit": str(PAGE)} | ({"labelSelector": ",".join(f"{k}={v}" for k, v in labels.items())} if labels else {})
         items: Docs = []
+        path = found.path(namespace if found.namespaced else "")
         while True:
-            page = self._http.request("GET", found.path(namespace), doing=f"list {kind}", query=query).doc()
+            page = self._http.request("GET", path, doing=f"list {kind}", query=query).doc()
             items += ({**item, "apiVersion": api_version, "kind": kind} for item in page.get("items") or ())
             if not page["metadata"].get("continue"):
                 return items

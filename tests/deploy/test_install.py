@@ -1,0 +1,106 @@
+"""What `helm template` and the overlays send is taken by a real API server and by the sandbox's, and the pod fits `restricted`."""
+
+import json
+import subprocess
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helm_python import Chart
+
+from gitops_canary.sandbox.control_plane.plane import ControlPlane
+from tests.deploy.manifests import CHART, DEPLOY, Doc, built, by_name, rendered
+from tests.deploy.test_chart import EVERYTHING
+
+BOTH = ["cluster-wide", "one-namespace"]
+LOADTESTER = DEPLOY.parent / "repo-template" / "charts" / "loadtester"
+
+
+class Kubectl:
+    """kubectl as the server's administrator; what is refused is an assertion with its words."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        self._kubeconfig = kubeconfig
+
+    def __call__(self, *words: str, docs: Any = None) -> str:
+        text = docs if docs is None or isinstance(docs, str) else yaml.safe_dump_all(docs)
+        command = ["kubectl", "--kubeconfig", str(self._kubeconfig), *words]
+        ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+
+def prepared(kubeconfig: Path) -> Kubectl:
+    """With the namespaces that an install stands in: a dry run makes none."""
+    run = Kubectl(kubeconfig)
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+    docs = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": restricted}} for name in ("gitops-canary", "test")
+    ]
+    run("apply", "--server-side", "-f", "-", docs=docs)
+    return run
+
+
+@pytest.fixture(scope="module")
+def kubectl(kubeconfig: Path) -> Kubectl:
+    return prepared(kubeconfig)
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("namespace", ["", "test"], ids=BOTH)
+def test_the_server_takes_what_helm_template_prints(kubectl: Kubectl, helm: str, namespace: str) -> None:
+    command = [helm, "template", "gitops-canary", str(CHART), "-n", "gitops-canary", "--include-crds", "--set", f"namespace={namespace}"]
+    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    told = kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", docs=text).splitlines()
+    assert len(told) == sum(1 for doc in yaml.safe_load_all(text) if doc)
+    assert all(line.endswith("serverside-applied (server dry run)") for line in told)
+
+
+@pytest.mark.parametrize("overlay", BOTH)
+@pytest.mark.parametrize("how", [[], ["--server-side"]], ids=["client-side", "server-side"])
+def test_the_server_takes_the_overlays(kubectl: Kubectl, overlay: str, how: list[str]) -> None:
+    told = kubectl("apply", *how, "--dry-run=server", "-k", str(DEPLOY / "overlays" / overlay)).splitlines()
+    assert len(told) == len(built(overlay))
+
+
+def test_the_server_takes_every_value(kubectl: Kubectl) -> None:
+    """But the kinds of the Prometheus operator, which no server here knows."""
+    docs = [doc for doc in rendered(EVERYTHING) if not doc["apiVersion"].startswith("monitoring.coreos.com/")]
+    docs = [doc for doc in docs if doc["metadata"].get("namespace") != "grafana"]
+    assert len(kubectl("apply", "--server-side", "--dry-run=server", "-f", "-", docs=docs).splitlines()) == len(docs)
+
+
+def pod(name: str, template: Doc) -> Doc:
+    """A pod of the template, without its account: Pod Security looks at the spec alone."""
+    spec = {key: value for key, value in deepcopy(template)["spec"].items() if key not in ("serviceAccountName", "priorityClassName")}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "test"}, "spec": spec}
+
+
+def templates() -> dict[str, Doc]:
+    texts = Chart.load(str(LOADTESTER)).render({}, name="loadtester", namespace="test")
+    loadtester = yaml.safe_load(next(text for path, text in texts.items() if path.endswith("deployment.yaml")))
+    found = {"loadtester": loadtester, "overlay": by_name(built("cluster-wide"))["Deployment/gitops-canary/gitops-canary"]}
+    found["chart"] = by_name(rendered(EVERYTHING))["Deployment/gitops-canary/gitops-canary"]
+    return {name: doc["spec"]["template"] for name, doc in found.items()}
+
+
+@pytest.mark.parametrize("name", ["overlay", "chart", "loadtester"])
+def test_pod_security_restricted_takes_our_pods(kubectl: Kubectl, name: str) -> None:
+    made = json.loads(kubectl("create", "--dry-run=server", "-o", "json", "-f", "-", docs=[pod(name, templates()[name])]))
+    container = made["spec"]["containers"][0]
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert container["resources"]["requests"].keys() == {"cpu", "memory"}
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("field", ["allowPrivilegeEscalation", "capabilities"])
+def test_pod_security_restricted_is_in_force(control_plane: ControlPlane, field: str) -> None:
+    """On the real server: the sandbox has no Pod Security admission."""
+    kubectl = prepared(control_plane.kubeconfig("gitops-canary"))
+    wrong = pod("wrong", templates()["overlay"])
+    del wrong["spec"]["containers"][0]["securityContext"][field]
+    with pytest.raises(AssertionError, match='violates PodSecurity "restricted:latest"'):
+        kubectl("create", "--dry-run=server", "-f", "-", docs=[wrong])

@@ -1,0 +1,119 @@
+"""A whole run on a real API server with exactly the rights that the chart grants: nothing is refused, and one namespace is not left."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gitops_canary.domain.resources import Ref
+from gitops_canary.sandbox.control_plane.audit import Request
+from gitops_canary.sandbox.data import template_files
+from gitops_canary.sandbox.world import NAMESPACE, PODINFO, REPOSITORY, Shape, World
+from tests.deploy.manifests import rendered
+
+pytestmark = pytest.mark.control_plane
+OPERATOR, APPLIER = (f"system:serviceaccount:{NAMESPACE}:{name}" for name in ("gitops-canary", "gitops-canary-applier"))
+ANALYSIS = "analysis: {interval: 1s, threshold: 3, window: 4s, stepWeight: 25, maxWeight: 50}"
+PATIENCE = 90.0
+
+
+EXTRA = b"""apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: extra, namespace: test}
+spec: {defaultBackend: {service: {name: frontend, port: {number: 9898}}}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: extra, namespace: test}
+data: {a: "1"}
+"""
+
+
+class Installed:
+    """The chart on a real control plane, with the template's repository; `namespace` is the only one served, "" for the whole cluster."""
+
+    def __init__(self, world: World, namespace: str) -> None:
+        self.world, self.namespace = world, namespace
+        world.git.create(REPOSITORY, {path: text for path, text in self._files().items() if text is not None})
+        for name in dict.fromkeys((NAMESPACE, *([namespace] if namespace else []))):
+            world.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}, manager="admin")
+        self.since = world.plane.audit_mark() if world.plane else 0
+        for doc in rendered(self._values()):
+            world.cluster.apply(doc, manager="admin")
+        world.git.add_key(world.deploy_key(), write=True)
+        world.await_operator()
+
+    def _values(self) -> dict[str, Any]:
+        world = self.world
+        return {
+            "namespace": self.namespace,
+            "git": {"url": world.git.url(REPOSITORY), "pollInterval": "1s", "ssh": {"known_hosts": world.git.known_hosts}},
+            "metricsServer": world.metrics.url,
+            "registry": {"mirrors": [f"docker.io={world.registry.url}"], "pollInterval": "1s"},
+            "settings": {"analysis-interval-floor": "1s"},
+        }
+
+    def _files(self) -> dict[str, bytes | None]:
+        """Quick ticks; without the helm tester, which needs `kube-system`, where one namespace is served."""
+        files: dict[str, bytes | None] = {**template_files(), "extra.yaml": EXTRA}
+        if self.namespace:
+            files["namespaces/test.yaml"] = files["releases/test/helmtester.yaml"] = None
+        for path in ("releases/test/frontend.yaml", "releases/test/backend.yaml"):
+            text = (
+                (files[path] or b"").decode().replace("canary:\n      enabled: true\n", f"canary:\n      enabled: true\n      {ANALYSIS}\n")
+            )
+            files[path] = (text.replace("helmtest:\n        enabled: true", "") if self.namespace else text).encode()
+        return files
+
+    def phase(self, name: str) -> str:
+        return str(((self.world.canary(name) or {}).get("status") or {}).get("phase", ""))
+
+    def until(self, what: str, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"waited {PATIENCE:.0f} s for {what}"
+            threading.Event().wait(0.1)
+
+    def subjects(self) -> list[str]:
+        return [commit.subject for commit in self.world.git.repository(REPOSITORY).log("main")]
+
+    def asked(self) -> list[Request]:
+        """What the operator asked since it was installed, as itself and as the applier."""
+        assert self.world.plane is not None
+        return self.world.plane.audit(self.since, user=OPERATOR)
+
+
+@pytest.fixture(scope="module", params=["", "test"], ids=["cluster-wide", "one-namespace"])
+def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """After one promoted tag and a file that is gone from Git: sync, bump, upgrade, run, result and prune have happened."""
+    with World(tmp_path_factory.mktemp("rights"), Shape(control_plane="real")) as world:
+        made = Installed(world, request.param)
+        made.until("both canaries", lambda: all(made.phase(name) == "Initialized" for name in ("frontend", "backend")))
+        world.push(PODINFO, "3.1.1")
+        made.until("the promotion", lambda: "Promote frontend.test 3.1.1" in made.subjects() and made.phase("frontend") == "Succeeded")
+        made.world.git.repository(REPOSITORY).commit({"extra.yaml": None}, "Take the extra objects back")
+        made.until("the prune", lambda: world.cluster.live(Ref("v1", "ConfigMap", "test", "extra")) is None)
+        yield made
+
+
+def test_o5_a_run_needs_no_right_that_was_not_granted(installed: Installed) -> None:
+    refused = [(one.impersonated or one.user, one.verb, one.resource, one.namespace) for one in installed.asked() if one.code == 403]
+    assert refused == []
+
+
+def test_o5_what_git_says_is_written_as_the_applier(installed: Installed) -> None:
+    writes = [one for one in installed.asked() if one.verb not in ("get", "list", "watch")]
+    assert {one.impersonated for one in writes} == {"", APPLIER}
+    for resource, name in (("ingresses", "extra"), ("configmaps", "extra"), ("deployments", "frontend"), ("helmreleases", "frontend")):
+        assert APPLIER in {one.impersonated for one in writes if (one.resource, one.name) == (resource, name)}, resource
+    assert {one.verb for one in writes if one.name == "extra"} == {"patch", "delete"}
+
+
+def test_o5_one_namespace_is_not_left_but_to_tell_the_cluster(installed: Installed) -> None:
+    outside = {(one.verb, one.resource, one.namespace) for one in installed.asked() if one.namespace not in ("", "test", NAMESPACE)}
+    told = ("get", "namespaces", "kube-system")
+    assert outside == {told} if installed.namespace else outside > {told}
+    if installed.namespace:
+        assert {one.resource for one in installed.asked() if one.resource and not one.namespace} == set()
