@@ -4,32 +4,18 @@ import json
 import subprocess
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from helm_python import Chart
 
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
+from tests.deploy.kubectl import Kubectl
 from tests.deploy.manifests import CHART, DEPLOY, Doc, built, by_name, rendered
 from tests.deploy.test_chart import EVERYTHING
 
 BOTH = ["cluster-wide", "one-namespace"]
 LOADTESTER = DEPLOY.parent / "repo-template" / "charts" / "loadtester"
-
-
-class Kubectl:
-    """kubectl as the server's administrator; what is refused is an assertion with its words."""
-
-    def __init__(self, kubeconfig: Path) -> None:
-        self._kubeconfig = kubeconfig
-
-    def __call__(self, *words: str, docs: Any = None) -> str:
-        text = docs if docs is None or isinstance(docs, str) else yaml.safe_dump_all(docs)
-        command = ["kubectl", "--kubeconfig", str(self._kubeconfig), *words]
-        ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
 
 
 def prepared(kubeconfig: Path) -> Kubectl:

@@ -1,53 +1,19 @@
 """The definitions in deploy/crds are structural, keep our status fields, and take what the template's charts render."""
 
 import json
-import subprocess
-import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.repo_template.charts import ROOT, release, render
-
-CRDS = ROOT.parent / "deploy" / "crds"
-NAMES = sorted(path.name for path in CRDS.glob("*.yaml") if path.name != "kustomization.yaml")
-
-
-class Kubectl:
-    def __init__(self, kubeconfig: Path) -> None:
-        self._kubeconfig = kubeconfig
-
-    def __call__(self, *words: str, doc: Any = None) -> str:
-        text = None if doc is None else json.dumps(doc)
-        command = ("kubectl", "--kubeconfig", str(self._kubeconfig), *words)
-        ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
-
-
-@pytest.fixture
-def kubectl(kubeconfig: Path) -> Kubectl:
-    run = Kubectl(kubeconfig)
-    for name in NAMES:
-        run("apply", "--server-side", "--force-conflicts", "-f", str(CRDS / name))
-    kinds = [f"crd/{name.removesuffix('.yaml')}" for name in NAMES]
-    run("wait", "--for=condition=Established", *kinds, "--timeout=30s")
-    return run
-
-
-@pytest.fixture
-def namespace(kubectl: Kubectl) -> str:
-    name = f"crds-{uuid.uuid4().hex[:8]}"
-    kubectl("create", "namespace", name)
-    return name
+from tests.deploy.kubectl import Kubectl
+from tests.repo_template.charts import release, render
 
 
 def test_canaries_show_the_guides_columns_and_keep_our_status(kubectl: Kubectl, namespace: str) -> None:
     canary = render("podinfo", {"canary": {"enabled": True, "loadtest": {"enabled": True}, "helmtest": {"enabled": True}}})[
         "Canary/frontend"
     ]
-    kubectl("-n", namespace, "create", "-f", "-", doc=canary)
+    kubectl("-n", namespace, "create", "-f", "-", docs=[canary])
     status = {"phase": "Progressing", "canaryWeight": 5, "run": {"number": 3}, "pendingResults": [{"number": 2}], "differs": "values"}
     kubectl("-n", namespace, "patch", "canary", "frontend", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
     assert json.loads(kubectl("-n", namespace, "get", "canary", "frontend", "-o", "json"))["status"] == status
@@ -67,7 +33,7 @@ def test_a_canary_that_cannot_work_is_refused(kubectl: Kubectl, namespace: str, 
     canary = render("podinfo", {"canary": {"enabled": True}})["Canary/frontend"]
     canary["spec"]["analysis"] |= change
     with pytest.raises(AssertionError, match=sentence):
-        kubectl("-n", namespace, "create", "-f", "-", doc=canary)
+        kubectl("-n", namespace, "create", "-f", "-", docs=[canary])
 
 
 @pytest.mark.parametrize("api_version", ["flux.weave.works/v1beta1", "helm.fluxcd.io/v1"])
@@ -75,7 +41,7 @@ def test_a_canary_that_cannot_work_is_refused(kubectl: Kubectl, namespace: str, 
 def test_the_templates_releases_are_taken_in_both_groups(kubectl: Kubectl, namespace: str, api_version: str, name: str) -> None:
     doc = release(f"releases/test/{name}.yaml")
     doc["apiVersion"], doc["metadata"]["namespace"] = api_version, namespace
-    kubectl("create", "-f", "-", doc=doc)
+    kubectl("create", "-f", "-", docs=[doc])
     kind = "helmreleases." + api_version.split("/")[0]
     kept = json.loads(kubectl("-n", namespace, "get", kind, name, "-o", "json"))
     assert kept["spec"] == doc["spec"]
