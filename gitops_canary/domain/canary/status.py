@@ -117,7 +117,7 @@ def status_patch(old: Mapping[str, Any], status: CanaryStatus, kind: str, now: d
     if {"phase", "canaryWeight", "failedChecks", "lastAppliedSpec"} & changed.keys():
         changed["lastTransitionTime"] = stamp(now)
     if (refused or old.get("phase") != status.phase) and status.phase in MEANINGS:
-        changed["conditions"] = [_condition(old, status.phase, kind, now)]
+        changed["conditions"] = [_condition(old, status, kind, now)]
     return changed
 
 
@@ -204,15 +204,17 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any
     return patch
 
 
-def _condition(old: Mapping[str, Any], phase: Phase, kind: str, now: datetime) -> dict[str, Any]:
-    state, message = MEANINGS[phase]
+def _condition(old: Mapping[str, Any], status: CanaryStatus, kind: str, now: datetime) -> dict[str, Any]:
+    """Flagger's sentence; where a run has failed its reason follows, which Flagger keeps to its log."""
+    state, message = MEANINGS[status.phase]
+    why = f" Reason: {status.run.reason}" if status.phase is Phase.FAILED and status.run is not None and status.run.reason else ""
     before: Mapping[str, Any] = next((one for one in old.get("conditions") or () if one.get("type") == "Promoted"), {})
     moved = before.get("lastTransitionTime") if before.get("status") == state else None
     return {
         "type": "Promoted",
         "status": state,
-        "reason": phase.value,
-        "message": message.format(kind=kind),
+        "reason": status.phase.value,
+        "message": message.format(kind=kind) + why,
         "lastUpdateTime": stamp(now),
         "lastTransitionTime": moved or stamp(now),
     }

@@ -1,12 +1,13 @@
 """One look at a canary's world from the cache: what the machine decides on, and the objects that its effects will write."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gitops_canary.domain.canary.model import Seen, Workload, revision_id
+from gitops_canary.domain.canary.model import Readiness, Seen, Workload, revision_id
 from gitops_canary.domain.canary.objects import HELM_RELEASE
+from gitops_canary.domain.canary.pods import trouble
 from gitops_canary.domain.canary.spec import CanarySpec
-from gitops_canary.domain.canary.status import CanaryStatus
+from gitops_canary.domain.canary.status import CanaryStatus, Run, since
 from gitops_canary.domain.canary.workloads import (
     REVISION,
     SUFFIX,
@@ -50,7 +51,7 @@ class World:
 
 
 class Observer:
-    """Reads the cluster's cache; the only requests are those for changed configs."""
+    """Reads the cluster's cache; the only requests are those for changed configs and for the pods of a rollout that is given up."""
 
     def __init__(self, cluster: Cluster, configs: Configs, rules: CanaryRules, knows: Knows) -> None:
         self._cluster = cluster
@@ -95,8 +96,8 @@ class Observer:
             if looked.missing:
                 obstacle = f"{spec.target} uses {', '.join(looked.missing)}, which is missing"
         return Seen(
-            target=self._workload(world.target, spec.canary_ready),
-            primary=self._primary(world),
+            target=self._target(world, _late(spec, run, unready, now)),
+            primary=self._primary(world, now),
             primary_carries=((world.primary or {}).get("metadata", {}).get("annotations") or {}).get(REVISION, ""),
             primary_configs=self._configs.copies(spec.namespace, configs) if status.foreign and not obstacle else None,
             configs=configs,
@@ -128,19 +129,31 @@ class Observer:
                 return f"{ref} is rendered by the Helm release {release}; a canary makes its own, so turn it off in the chart's values"
         return ""
 
-    def _workload(self, doc: Doc | None, threshold: int) -> Workload | None:
+    def _target(self, world: World, late: bool) -> Workload | None:
+        doc = world.target
         if doc is None:
             return None
-        template = doc["spec"]["template"]
-        return Workload(template_hash(template), doc["spec"].get("replicas", 1), readiness(doc, threshold), images(template))
+        template, ready = doc["spec"]["template"], self._readiness(world, doc, world.spec.canary_ready, late)
+        return Workload(template_hash(template), doc["spec"].get("replicas", 1), ready, images(template))
 
-    def _primary(self, world: World) -> Workload | None:
+    def _readiness(self, world: World, doc: Doc, threshold: int, late: bool) -> Readiness:
+        """A rollout that is given up says only how many pods are missing; what the pods say costs one request, at that moment alone."""
+        found, run = readiness(doc, threshold), world.status.run
+        if found.ready or run is None or not run.under_way or not (found.final or late):
+            return found
+        pods = self._cluster.list("v1", "Pod", doc["metadata"]["namespace"], (doc["spec"].get("selector") or {}).get("matchLabels"))
+        return replace(found, waits=trouble(pods) or found.waits)
+
+    def _primary(self, world: World, now: datetime) -> Workload | None:
         doc, spec = world.primary, world.spec
         if doc is None or world.selector is None:
             return None
         template = doc["spec"]["template"]
         original = template_hash(original_template(template, world.selector, spec.target.name))
-        return Workload(original, doc["spec"].get("replicas", 1), readiness(doc, spec.primary_ready), images(template))
+        run = world.status.run
+        late = run is not None and bool(run.promoting) and since(run.promoting, now) > spec.deadline
+        ready = self._readiness(world, doc, spec.primary_ready, late)
+        return Workload(original, doc["spec"].get("replicas", 1), ready, images(template))
 
     def _pinned(self, world: World, obstacle: str) -> bool:
         """Finds the run's template: the target's own, or that of its ReplicaSet with the same hash (rule R4)."""
@@ -171,6 +184,11 @@ def _scale_up(world: World) -> int:
     if world.spec.scaler is not None:
         return max(1, int(((world.scaler or {}).get("spec") or {}).get("minReplicas") or 1))
     return max(1, int(((world.primary or {}).get("spec") or {}).get("replicas") or 1))
+
+
+def _late(spec: CanarySpec, run: Run | None, unready: float, now: datetime) -> bool:
+    """The run's target has had its time (the machine counts alike)."""
+    return run is not None and (unready if run.first_weight else since(run.started, now)) > spec.deadline
 
 
 def _wanted_primary(world: World) -> int:
