@@ -26,7 +26,8 @@ from tests.adapters.helm.charts import CONFIG_MAP, HANGING_HOOK, chart
 from tests.adapters.helm.parts import assemble
 from tests.adapters.helm.test_charts import Git
 from tests.adapters.helm.test_releases_on_a_cluster import leave_pending
-from tests.repo_template.test_crds import CRDS, Kubectl
+from tests.deploy.kubectl import Kubectl
+from tests.deploy.manifests import DEPLOY
 
 KINDS = (("flux.weave.works/v1beta1", "HelmRelease"), ("helm.fluxcd.io/v1", "HelmRelease"), ("v1", "ConfigMap"), ("v1", "Secret"))
 API = "/apis/flux.weave.works/v1beta1"
@@ -164,7 +165,7 @@ def condition(status: Mapping[str, Any], kind: str) -> tuple[str, str]:
 def world(kubeconfig: Path, connection: Connection, namespace: str, tmp_path: Path) -> Iterator[World]:
     run = Kubectl(kubeconfig)
     for name in ("helmreleases.flux.weave.works", "helmreleases.helm.fluxcd.io"):
-        run("apply", "--server-side", "--force-conflicts", "-f", str(CRDS / f"{name}.yaml"))
+        run("apply", "--server-side", "--force-conflicts", "-f", str(DEPLOY / "crds" / f"{name}.yaml"))
         run("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
     made = World(tmp_path, kubeconfig, connection, namespace)
     with made.running():
