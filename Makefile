@@ -46,6 +46,9 @@ control-plane: $(BIN)/.dev ## kube-apiserver, kube-controller-manager, etcd, kub
 conformance: $(BIN)/.dev ## the same cases on the sandbox and on a real control plane
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
 
+guide: $(BIN)/.dev ## follow docs/guide.md and print command, expected, seen; CONTROL_PLANE=real for kube-apiserver
+	@$(BIN)/python -m tests.guide $(CONTROL_PLANE)
+
 benchmarks: $(BIN)/.dev ## figures, side by side with the goals
 	@for one in benchmarks/*.py; do echo "== $$one"; $(BIN)/python $$one || exit 1; done
 

@@ -8,9 +8,24 @@ from typing import TYPE_CHECKING
 
 from gitops_canary.adapters.ending import told_to_end
 from gitops_canary.domain.errors import UserError
+from gitops_canary.sandbox.data import folder as data_folder
 
 if TYPE_CHECKING:
     from gitops_canary.sandbox.world import World
+
+REPOSITORY = "cluster"
+VALUES = """\
+# What this sandbox needs that a cluster of one's own does not: its own addresses, and steps of a second.
+metricsServer: {metrics}
+registry:
+  pollInterval: 5s
+  mirrors:
+    - docker.io={registry}
+git:
+  pollInterval: 2s
+settings:
+  analysis-interval-floor: 1s
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +33,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", default="", metavar="FOLDER", help="where to keep its files (default: a temporary folder)")
     parser.add_argument(
         "--operator", action="store_true", help="install the operator and a cluster repository made of the template as well"
+    )
+    parser.add_argument(
+        "--control-plane", choices=("sandbox", "real"), default="sandbox", help="the API server and controllers: ours, or kube-apiserver"
     )
     parts = parser.add_subparsers(metavar="PART")
     node = parts.add_parser("node", help="a node for any cluster: runs its pods on this machine")
@@ -53,13 +71,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _world(args: argparse.Namespace) -> None:
     from gitops_canary.sandbox.demo.show import Show
-    from gitops_canary.sandbox.world import REPOSITORY, World
+    from gitops_canary.sandbox.world import Shape, World
 
     show = Show()
     with tempfile.TemporaryDirectory(prefix="gitops-canary-sandbox-") as temporary:
-        folder = Path(args.dir or temporary)
+        folder = Path(args.dir or temporary).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        world = World(folder)
+        world = World(folder, Shape(control_plane=args.control_plane))
         try:
             for step in world.steps():
                 show.step(step.title, step.start)
@@ -67,14 +85,37 @@ def _world(args: argparse.Namespace) -> None:
                 world.create_repository()
                 show.step("The operator", lambda: world.install({}))
                 _give_access(world)
-            print(f"\nexport KUBECONFIG={world.kubeconfig}")
-            print(f"registry    {world.registry.url}\nprometheus  {world.metrics.url}\nmesh proxy  {world.mesh.proxy}")
-            if args.operator:
-                print(f"git         {world.git.root / REPOSITORY}.git")
-            print("Ctrl-C ends it.", flush=True)
+            else:
+                world.git.create(REPOSITORY)
+            _tell(world)
             told_to_end()()
         finally:
             world.stop()
+
+
+def _tell(world: "World") -> None:
+    """The variables of the guide, on the terminal and in a file for other terminals."""
+    known_hosts, values, env = (world.folder / name for name in ("known_hosts", "values.yaml", "env"))
+    known_hosts.write_text(world.git.known_hosts + "\n")
+    values.write_text(VALUES.format(metrics=world.metrics.url, registry=world.registry.url))
+    variables = {
+        "KUBECONFIG": world.kubeconfig,
+        "REPO": world.charts.url,
+        "REGISTRY": world.registry.url,
+        "METRICS": world.metrics.url,
+        "MESH": world.mesh.proxy,
+        "GIT_URL": world.git.url(REPOSITORY),
+        "CLONE": world.git.root / f"{REPOSITORY}.git",
+        "KNOWN_HOSTS": known_hosts,
+        "DEPLOY_KEYS": world.git.root / "deploy-keys",
+        "TEMPLATE": data_folder("repo-template"),
+        "VALUES": values,
+        "INTERVAL": "1s",
+        "WINDOW": "4s",
+    }
+    text = "".join(f"export {name}={value}\n" for name, value in variables.items())
+    env.write_text(text)
+    print(f"\n{text}\nFor another terminal: source {env}\nCtrl-C ends it.", flush=True)
 
 
 def _give_access(world: "World") -> None:

@@ -19,6 +19,7 @@ from gitops_canary.domain.errors import Unavailable
 from gitops_canary.domain.resources import Ref
 from gitops_canary.ports import Cluster
 from gitops_canary.sandbox.apiserver import ApiServer
+from gitops_canary.sandbox.charts import ChartServer
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
 from gitops_canary.sandbox.controllers import Controllers
 from gitops_canary.sandbox.data import definitions, installation, template_files
@@ -66,6 +67,7 @@ class World:
         self.folder, self.shape = folder, shape or Shape()
         self.git = GitServer(folder / "git")
         self.registry = RegistryServer()
+        self.charts = ChartServer()
         self.webhook_secret = secrets.token_urlsafe(24)
         self.api: ApiServer | None = None
         self.plane: ControlPlane | None = None
@@ -76,7 +78,7 @@ class World:
         real = self.shape.control_plane == "real"
         return [
             Step("Git server (SSH)", self._start_git),
-            Step("OCI registry", self._start_registry),
+            Step("OCI registry and chart repository", self._start_registry),
             Step(
                 "Kubernetes control plane" if real else "Kubernetes API server and controllers",
                 self._start_plane if real else self._start_api,
@@ -114,6 +116,8 @@ class World:
     def _start_registry(self) -> None:
         self.registry.start()
         self._ends.append(self.registry.stop)
+        self.charts.start()
+        self._ends.append(self.charts.stop)
         self.push(OPERATOR[0], OPERATOR[1], program="operator")
         self.push(CURL[0], CURL[1], program="chart-test")
         for tag in self.shape.tags:

@@ -39,7 +39,8 @@ class GitServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._acceptor: Any = None
-        (root / "home").mkdir(parents=True, exist_ok=True)
+        for name in ("home", "deploy-keys"):
+            (root / name).mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> "GitServer":
         self.start()
@@ -90,7 +91,15 @@ class GitServer:
         return list(self._keys.values())
 
     def key(self, body: str) -> Key | None:
-        return self._keys.get(body)
+        return self._keys.get(body) or self._dropped(body)
+
+    def _dropped(self, body: str) -> Key | None:
+        """Keys that a person has put as `*.pub` into the folder `deploy-keys` may write: the hosting service's settings page."""
+        for path in sorted((self.root / "deploy-keys").glob("*.pub")):
+            public = path.read_text().strip()
+            if public and _body(public) == body:
+                return Key(public, True)
+        return None
 
     def create(self, name: str, files: Mapping[str, bytes] | None = None, branch: str = "main") -> BareRepository:
         return BareRepository.create(self.root / f"{name}.git", files, branch=branch)
