@@ -207,6 +207,10 @@ class Cluster(Protocol):
         """Watch these (apiVersion, kind) too, whole objects, from now on; a kind that the server does not know yet is tried again later."""
         ...
 
+    def read_anew(self, api_version: str, kind: str) -> None:
+        """Forget what the watch of this kind has told: its definition has changed, and an old watch goes on in the old one's words."""
+        ...
+
     def patch(
         self, ref: Ref, patch: Doc, *, subresource: str = "", resource_version: str = "", as_user: str = "", dry_run: bool = False
     ) -> Doc:

@@ -96,6 +96,13 @@ def status_patch(record: Record) -> dict[str, Any]:
     }
 
 
+def status_sample() -> dict[str, Any]:
+    """A status that says something in every field of ours: what a definition keeps of it, it keeps of all."""
+    mark = Mark("sample#0", "upgrade", "sample", 1, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z")
+    record = Record("sample", 1, "sample", "sample", 1, mark=mark, failure=Failure("sample", 1, "1970-01-01T00:00:00Z", "sample"))
+    return {**status_patch(record), "differs": True}
+
+
 @dataclass(frozen=True)
 class Conditions:
     """The status' list of conditions with a phase's verdict put in; unchanged ones keep their times."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND, HelmReleaseSpec, parse_helmrelease
 from gitops_canary.domain.releases import Action, Situation, Verdict, action_for, classify
-from gitops_canary.domain.releases_status import record_of
+from gitops_canary.domain.releases_status import record_of, status_sample
 from gitops_canary.domain.releases_values import inputs_of
 from gitops_canary.domain.resources import Doc, Ref, ref_of
 from gitops_canary.managers.base import Backoff, earliest
+from gitops_canary.managers.definition import Definition, OtherDefinition
 from gitops_canary.managers.release_cases import Case, Known, owners_of
 from gitops_canary.managers.release_charts import NoChart, ReleaseCharts
 from gitops_canary.managers.release_jobs import ACTING, Ended, deployed, ended, job_for, marked, stored
@@ -54,6 +55,9 @@ class ReleasesManager:
         now, "" = it may (rule R11). `place`: the file that an object was applied from, "" = unknown."""
         self._cluster, self._charts, self._helm, self._values, self._status = cluster, charts, helm, values, status
         self._rules, self._log, self._holder, self._refusal, self._place = rules, log, holder, refusal, place
+        self._definitions = {
+            group: Definition(cluster, f"helmreleases.{group.partition('/')[0]}", status_sample(), "release") for group in GROUPS
+        }
         self._known: dict[str, Known] = {}
         self._backoff = Backoff(first=10.0, most=300.0)
         self._made_something = False
@@ -96,6 +100,8 @@ class ReleasesManager:
         except GitopsCanaryError as error:
             known.situation = "waiting"
             self._refused(docs, error, now)
+            if isinstance(error, OtherDefinition):
+                self._backoff.worked(key)
             return self._backoff.failed(key, now.mono, at_least=(error.retry_after or 0.0) if isinstance(error, Unavailable) else 0.0)
         self._backoff.worked(key)
         return until
@@ -125,6 +131,7 @@ class ReleasesManager:
         owner = owners.get((spec.target_namespace, spec.release), spec.key)
         if owner != spec.key:
             raise UserError(f"cannot release {spec.key}: {spec.release} in {spec.target_namespace} is HelmRelease {owner}'s")
+        self._definitions[docs[0]["apiVersion"]].check(docs[0])
         docs[0] = self._status.hold(docs[0])
         case = Case(docs[0], spec, record_of(docs[0].get("status") or {}), known, now)
         if known.done is not None:

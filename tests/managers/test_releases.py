@@ -613,3 +613,19 @@ def test_the_template_releases_become_releases(world: World) -> None:
     world.settle()
     kinds = {(kind, name) for _, kind, _, name in world.cluster.objects}
     assert {("Canary", "frontend"), ("Canary", "backend"), ("Deployment", "flagger-loadtester")} <= kinds
+
+
+def test_H2_a_definition_that_drops_our_marks_is_named_with_the_command_and_helm_is_not_asked(world: World) -> None:
+    world.cluster.kept["HelmRelease"] = frozenset(["phase", "conditions", "observedGeneration", "releaseName", "rollbackCount"])
+    world.release()
+    world.settle()
+    assert world.did() == []
+    message = world.status["conditions"][0]["message"]
+    assert (
+        "cannot release HelmRelease test/frontend: the installed definition helmreleases.flux.weave.works, another tool's, would" in message
+    )
+    assert "drop status.differs, status.failure, status.operation, status.record of it" in message
+    assert "kubectl apply --server-side --force-conflicts -k deploy/crds" in message
+    world.cluster.kept.clear()
+    world.settle(60)
+    assert (world.status["phase"], world.did()) == ("Succeeded", ["install"])

@@ -96,6 +96,9 @@ class MemoryCluster:
     def serves(self, api_version: str, kind: str) -> bool | None:
         return None if (api_version, kind) in self._unknown else kind not in CLUSTER_SCOPED
 
+    def read_anew(self, api_version: str, kind: str) -> None:
+        """There is no watch that could be behind."""
+
     def observe(self, kinds: Iterable[tuple[str, str]]) -> None:
         """Everything is watched here."""
 

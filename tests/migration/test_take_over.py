@@ -19,6 +19,9 @@ from tests.operator.stage import Stage
 
 ROUTE = Ref("networking.istio.io/v1beta1", "VirtualService", "test", "frontend")
 DROPS = "would drop status."
+FOREIGN = ("canaries.flagger.app", "helmreleases.flux.weave.works")
+OURS = ("run", "pendingResults", "differs", "operation", "record", "failure")
+"""Fields of a status that our definitions name and theirs do not have."""
 SERVING = ("frontend", "failing", "backend")
 
 
@@ -63,7 +66,9 @@ class TakenOver:
     pods: dict[str, set[str]]
     weights: set[int]
     untouched: dict[str, dict[str, Any]]
-    """The canaries while another tool's definition was installed."""
+    """The canaries while the other tools' definitions were installed."""
+    revisions: dict[str, list[int]]
+    """The Helm releases' revisions at that time."""
 
     def status(self, name: str) -> dict[str, Any]:
         return (self.stage.world.canary(name) or {}).get("status") or {}
@@ -84,26 +89,32 @@ def taken_over(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         before = {name: _pods(stage, f"{name}-primary") for name in SERVING}
         weights = ends.enter_context(_weights(stage))
         visitor = ends.enter_context(Visitor(stage))
-        stage.world.cluster.apply(_definition(pruning=True), manager="sandbox")
+        for name in FOREIGN:
+            stage.world.cluster.apply(_definition(name, pruning=True), manager="sandbox")
         stage.play()
-        stage.wait("the definition to be refused", lambda: sum(DROPS in line.text for line in stage.lines) == len(SERVING))
+        stage.wait("the definitions to be refused", lambda: sum(DROPS in line.text for line in stage.lines) == 2 * len(SERVING))
         untouched = {name: stage.world.canary(name) or {} for name in SERVING}
-        stage.world.cluster.apply(_definition(pruning=False), manager="sandbox")
+        revisions = {name: _revisions(stage, name) for name in SERVING}
+        for name in FOREIGN:
+            stage.world.cluster.apply(_definition(name, pruning=False), manager="sandbox")
         stage.wait("all to be taken over", lambda: all(_ours(stage, name) for name in SERVING))
-        yield TakenOver(stage, visitor, before, weights, untouched)
+        yield TakenOver(stage, visitor, before, weights, untouched, revisions)
 
 
-def _definition(*, pruning: bool) -> dict[str, Any]:
-    """Ours, or one that keeps of the status what Flagger's does."""
-    found = next(doc for doc in definitions() if doc["metadata"]["name"] == "canaries.flagger.app")
+def _definition(name: str, *, pruning: bool) -> dict[str, Any]:
+    """Ours, or one that keeps of the status what the other tool's does."""
+    found = next(doc for doc in definitions() if doc["metadata"]["name"] == name)
     made = copy.deepcopy(found)
     if pruning:
         status = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
         del status["x-kubernetes-preserve-unknown-fields"]
-        status["properties"] = {
-            key: value for key, value in status["properties"].items() if key not in ("run", "pendingResults", "differs")
-        }
+        status["properties"] = {key: value for key, value in status["properties"].items() if key not in OURS}
     return made
+
+
+def _revisions(stage: Stage, name: str) -> list[int]:
+    secrets = stage.world.cluster.list("v1", "Secret", "test", {"owner": "helm", "name": name})
+    return sorted(int(one["metadata"]["labels"]["version"]) for one in secrets)
 
 
 def _serving(stage: Stage, name: str) -> bool:
@@ -146,6 +157,8 @@ def test_another_tools_definition_is_named_with_the_command_and_nothing_is_done_
     assert taken_over.said("kubectl apply --server-side --force-conflicts -k deploy/crds")
     for doc in taken_over.untouched.values():
         assert not doc["status"]["lastAppliedSpec"].startswith("sha256:")
+    assert taken_over.said("the installed definition helmreleases.flux.weave.works, another tool's, would drop status.")
+    assert taken_over.revisions == {name: [1] for name in SERVING}
 
 
 def test_R12_a_promoted_canary_is_adopted_without_a_run_a_restart_or_a_moved_weight(taken_over: TakenOver) -> None:
@@ -173,9 +186,9 @@ def test_R12_a_run_that_was_under_way_is_begun_anew_and_ends_with_one_result(tak
 
 
 def test_the_helm_releases_go_on_with_their_history(taken_over: TakenOver) -> None:
-    secrets = taken_over.stage.world.cluster.list("v1", "Secret", "test", {"owner": "helm", "name": "frontend"})
-    numbers = sorted(int(one["metadata"]["labels"]["version"]) for one in secrets)
-    assert numbers == [1, 2]
+    assert _revisions(taken_over.stage, "frontend") == [1, 2], "\n".join(
+        line.text[:150] for line in taken_over.stage.lines if "drop" not in line.text
+    )
 
 
 def test_a_new_tag_is_released_and_promoted_and_nobody_lost_a_request(taken_over: TakenOver) -> None:

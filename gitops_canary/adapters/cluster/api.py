@@ -69,6 +69,9 @@ class KubernetesCluster:
     def observe(self, kinds: Iterable[tuple[str, str]]) -> None:
         self._watches.add(kinds)
 
+    def read_anew(self, api_version: str, kind: str) -> None:
+        self._watches.begin_anew(api_version, kind)
+
     # ------------------------------------------------------------ reads
 
     def get(self, ref: Ref) -> Doc | None:

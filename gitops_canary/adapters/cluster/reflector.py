@@ -48,7 +48,7 @@ class Reflector:
         self._streams_lists = True
         self._failures = 0
         self._said = ""
-        self._stopping = threading.Event()
+        self._stopping, self._anew = threading.Event(), threading.Event()
         self._kick = threading.Event()
         self._stream: Stream | None = None
         self._random = random.Random()
@@ -60,6 +60,15 @@ class Reflector:
     def retry_now(self) -> None:
         """Ends a wait: a definition was applied, or the server is known to be back."""
         self._kick.set()
+
+    def begin_anew(self) -> None:
+        """What was read is doubted: a definition has changed, and the server goes on telling an old watch what the old one kept. Until the
+        new list is complete reads go to the server."""
+        self.synced.clear()
+        self._anew.set()
+        self._kick.set()
+        if self._stream is not None:
+            self._stream.close()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -89,6 +98,10 @@ class Reflector:
                 self._failed(f"watch of {self._kind} failed: {error!r}", REFUSED_DELAY)
 
     def _round(self) -> None:
+        if self._anew.is_set():
+            self._anew.clear()
+            self._version = ""
+            self.store.doubt()
         kind = self._discovery.find(self._api_version, self._kind)
         if kind is None:
             self._wait(UNKNOWN_DELAY)
@@ -131,13 +144,13 @@ class Reflector:
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": seconds} | self._selectors() | query
         stream = self._connection.stream(kind.path(self._namespace), doing=f"watch {self._kind}", query=query, accept=self._accept())
         self._stream = stream
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._anew.is_set():
             stream.close()
         heard = False
         for event in stream:
             heard, self._failures, self._said = True, 0, ""
             listing = self._take(event["type"], event["object"], listing)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self._anew.is_set():
                 return
         if not heard:
             self._wait(OUTAGE_DELAY)

@@ -68,6 +68,11 @@ class Store:
             self._entries[name] = replace(old, heard=True) if known and old is not None else entry
             return name
 
+    def doubt(self) -> None:
+        """What is told next is believed even if its version is known: the server has learned to show more of it."""
+        with self._lock:
+            self._entries = {name: replace(entry, heard=False) for name, entry in self._entries.items()}
+
     def deleted(self, doc: Doc) -> Name | None:
         """Its name when it is gone now, or when a delete of ours had removed it already."""
         name, version = name_of(doc), version_of(doc)

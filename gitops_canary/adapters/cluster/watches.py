@@ -58,6 +58,12 @@ class Watches:
         """A definition was applied: ask for the kinds that could not be watched so far at once."""
         self._each(lambda reflector: None if reflector.synced.is_set() else reflector.retry_now())
 
+    def begin_anew(self, api_version: str, kind: str) -> None:
+        """Ends the kind's watch and reads everything again."""
+        reflector = self._reflectors.get((api_version, kind))
+        if reflector is not None:
+            reflector.begin_anew()
+
     def close(self) -> None:
         with self._lock:
             self._closed = True

@@ -9,7 +9,7 @@ from gitops_canary.domain.canary.checks import checks_due, progress
 from gitops_canary.domain.canary.machine import decide
 from gitops_canary.domain.canary.model import Answered, Check, Line, Step, Verdicts
 from gitops_canary.domain.canary.spec import CANARY, CanarySpec, canary_spec
-from gitops_canary.domain.canary.status import REFUSED, CanaryStatus, stamp, status_from, status_patch
+from gitops_canary.domain.canary.status import REFUSED, CanaryStatus, stamp, status_from, status_patch, status_sample
 from gitops_canary.domain.canary.transitions import RESTING
 from gitops_canary.domain.canary.workloads import readiness
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
@@ -18,10 +18,10 @@ from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.canaries.apply import Effects, told_key
 from gitops_canary.managers.canaries.asks import Asks, answered
 from gitops_canary.managers.canaries.configs import Configs
-from gitops_canary.managers.canaries.definition import Definition
 from gitops_canary.managers.canaries.observe import Observer, World
 from gitops_canary.managers.canaries.rules import LANE, CanaryRules, Knows
 from gitops_canary.managers.canaries.timing import Ticks
+from gitops_canary.managers.definition import Definition
 from gitops_canary.ports import Checks, Cluster, Log, Moment, Notifier, Sentence, Turn, Wake
 
 STEPS = 16
@@ -57,7 +57,7 @@ class CanaryManager:
         configs = Configs(ports.cluster, tracking=rules.config_tracking)
         self._observer = Observer(ports.cluster, configs, rules, knows or Knows())
         self._effects = Effects(ports.cluster, configs, ports.notifier, rules)
-        self._definition = Definition(ports.cluster)
+        self._definition = Definition(ports.cluster, "canaries.flagger.app", status_sample(), "analyse")
         self._asks = Asks(ports.cluster, rules.metrics_server)
         self._ticks = Ticks()
         self._backoff = Backoff(first=1.0, most=30.0)
