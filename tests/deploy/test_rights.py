@@ -1,5 +1,7 @@
 """A whole run on a real API server with exactly the rights that the chart grants: nothing is refused, and one namespace is not left."""
 
+import os
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from gitops_canary.domain.resources import Ref
 from gitops_canary.sandbox.control_plane.audit import Request
 from gitops_canary.sandbox.data import template_files
 from gitops_canary.sandbox.world import NAMESPACE, PODINFO, REPOSITORY, Shape, World
-from tests.deploy.manifests import rendered
+from tests.deploy.manifests import DEPLOY, rendered
 
 pytestmark = pytest.mark.control_plane
 OPERATOR, APPLIER = (f"system:serviceaccount:{NAMESPACE}:{name}" for name in ("gitops-canary", "gitops-canary-applier"))
@@ -117,3 +119,21 @@ def test_o5_one_namespace_is_not_left_but_to_tell_the_cluster(installed: Install
     assert outside == {told} if installed.namespace else outside > {told}
     if installed.namespace:
         assert {one.resource for one in installed.asked() if one.resource and not one.namespace} == set()
+
+
+def test_H4_removed_in_the_pages_order_everything_goes_on_serving(installed: Installed) -> None:
+    """Last in this file: the operator is gone after it."""
+    section = (DEPLOY.parent / "docs" / "install.md").read_text().partition("## Removing")[2]
+    block = section.partition("```bash\n")[2].partition("```")[0]
+    world = installed.world
+    primary = Ref("apps/v1", "Deployment", "test", "frontend-primary")
+    pods = {pod["metadata"]["uid"] for pod in world.cluster.list("v1", "Pod", "test", {"app": "frontend-primary"})}
+    ran = subprocess.run(["bash", "-e"], input=block, env={**os.environ, "KUBECONFIG": str(world.kubeconfig)}, text=True, check=False)
+    assert ran.returncode == 0
+    assert world.cluster.live(Ref("v1", "ServiceAccount", NAMESPACE, "gitops-canary")) is None
+    assert ((world.cluster.live(primary) or {}).get("status") or {}).get("readyReplicas")
+    assert {pod["metadata"]["uid"] for pod in world.cluster.list("v1", "Pod", "test", {"app": "frontend-primary"})} == pods
+    release = Ref("flux.weave.works/v1beta1", "HelmRelease", "test", "frontend")
+    world.cluster.delete(release)
+    assert world.cluster.live(release) is None
+    assert world.cluster.list("v1", "Secret", "test", {"owner": "helm", "name": "frontend"})
