@@ -90,3 +90,26 @@ def test_pod_security_restricted_is_in_force(control_plane: ControlPlane, field:
     del wrong["spec"]["containers"][0]["securityContext"][field]
     with pytest.raises(AssertionError, match='violates PodSecurity "restricted:latest"'):
         kubectl("create", "--dry-run=server", "-f", "-", docs=[wrong])
+
+
+@pytest.mark.control_plane
+def test_helm_installs_upgrades_and_uninstalls_the_chart_and_the_definitions_stay(kubectl: Kubectl, kubeconfig: Path, helm: str) -> None:
+    def run(*words: str) -> str:
+        command = [helm, "--kubeconfig", str(kubeconfig), "-n", "ops", *words]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    told = run("upgrade", "-i", "gitops-canary", str(CHART), "--create-namespace", "--set", "git.url=git@github.com:you/cluster")
+    assert "kubectl -n ops logs deployment/gitops-canary | grep identity.pub" in told
+    settings = json.loads(kubectl("-n", "ops", "get", "configmap", "gitops-canary-settings", "-o", "json"))["data"]["settings.yaml"]
+    assert yaml.safe_load(settings)["applier-service-account"] == "ops:gitops-canary-applier"
+    run("upgrade", "gitops-canary", str(CHART), "--reuse-values", "--set", "namespace=test", "--set", "git.branch=production")
+    settings = json.loads(kubectl("-n", "ops", "get", "configmap", "gitops-canary-settings", "-o", "json"))["data"]["settings.yaml"]
+    assert yaml.safe_load(settings).items() >= {"git-branch": "production", "namespace": "test"}.items()
+    mine = ["-l", "helm.sh/chart", "-A", "-o", "name"]
+    assert kubectl("get", "clusterrole,clusterrolebinding", *mine) == ""
+    assert "gitops-canary-applier-kinds" in kubectl("get", "rolebinding", *mine)
+    run("uninstall", "gitops-canary")
+    assert kubectl("get", "deployment,configmap,serviceaccount,rolebinding,role,networkpolicy,service", *mine) == ""
+    assert kubectl("get", "crd", "canaries.flagger.app", "helmreleases.helm.fluxcd.io", "-o", "name").count("customresource") == 2
