@@ -124,6 +124,17 @@ def test_a_pod_that_is_deleted_is_made_again(api: Api, node: StandIn) -> None:
     )  # type: ignore[operator]
 
 
+def test_a_pod_counts_as_available_when_it_was_ready_long_enough(api: Api, node: StandIn) -> None:
+    doc = deployment("web", 1)
+    doc["spec"]["minReadySeconds"] = 2
+    api.create("deployments", doc)
+    fresh = api.until("deployments", "web", lambda doc: doc["status"].get("readyReplicas") == 1)["status"]
+    assert (fresh.get("availableReplicas", 0), fresh["unavailableReplicas"]) == (0, 1)
+    api.until("deployments", "web", _rolled(1, 1))
+    assert api.patch("deployments", "web", {"spec": {"minReadySeconds": 300}}).code == 200
+    api.until("deployments", "web", lambda doc: doc["status"].get("readyReplicas") == 1 and not doc["status"].get("availableReplicas"))
+
+
 def test_recreate_ends_the_old_before_the_new(api: Api, node: StandIn) -> None:
     api.create("deployments", deployment("web", 2, strategy={"type": "Recreate"}))
     api.until("deployments", "web", _rolled(2, 1))

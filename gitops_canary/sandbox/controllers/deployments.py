@@ -54,7 +54,11 @@ class Deployments:
         await quietly(self._kube, "POST", path_of("ReplicaSet", meta["namespace"]), body)
 
     async def _revise(self, doc: Doc, new: Doc, olds: Sequence[Doc]) -> None:
-        """The newest template carries the highest number, also when it is an old one that came back."""
+        """The newest template carries the highest number, also when it is an old one that came back; `minReadySeconds` is passed on."""
+        least = doc["spec"].get("minReadySeconds", 0)
+        if new["spec"].get("minReadySeconds", 0) != least:
+            path = path_of("ReplicaSet", new["metadata"]["namespace"], new["metadata"]["name"])
+            await quietly(self._kube, "PATCH", path, {"spec": {"minReadySeconds": least}}, MERGE)
         number = int((new["metadata"].get("annotations") or {}).get(REVISION, "0"))
         if number <= _latest(olds):
             number = _latest(olds) + 1

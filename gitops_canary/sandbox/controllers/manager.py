@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ class Controllers:
             kind: Reflector(self._kube, (path,), lambda key, kind=kind: self._changed(kind, key))  # type: ignore[misc]
             for kind, path in PATHS.items()
         }
-        self._deployments = Deployments(self._kube, lambda uid: self._owned("ReplicaSet", uid), self._later)
-        self._replicasets = ReplicaSets(self._kube, lambda uid: self._owned("Pod", uid))
+        self._deployments = Deployments(self._kube, lambda uid: self._owned("ReplicaSet", uid), partial(self._later, "Deployment"))
+        self._replicasets = ReplicaSets(self._kube, lambda uid: self._owned("Pod", uid), partial(self._later, "ReplicaSet"))
         self._jobs = Jobs(self._kube, lambda uid: self._owned("Pod", uid))
         self._tasks = [asyncio.create_task(cache.run()) for cache in self._caches.values()]
         for cache in self._caches.values():
@@ -83,8 +84,8 @@ class Controllers:
             self._waiting.add((kind, key))
             self._queue.put_nowait((kind, key))
 
-    def _later(self, key: Key, seconds: float) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._ask, "Deployment", key)
+    def _later(self, kind: str, key: Key, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._ask, kind, key)
 
     def _owned(self, kind: str, uid: str) -> list[Doc]:
         return [doc for doc in self._caches[kind].items.values() if controller_uid(doc) == uid]

@@ -2,11 +2,11 @@
 
 import copy
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gitops_canary.sandbox.controllers.writing import owner_of, path_of, quietly, ready, write_status
+from gitops_canary.sandbox.controllers.writing import owner_of, path_of, quietly, ready, ready_since, write_status
 from gitops_canary.sandbox.kube import Kube
 
 Doc = dict[str, Any]
@@ -36,8 +36,10 @@ class Expected:
 
 
 class ReplicaSets:
-    def __init__(self, kube: Kube, pods_of: PodsOf) -> None:
-        self._kube, self._pods_of, self._expected = kube, pods_of, Expected()
+    """A pod is available when it has been ready for `minReadySeconds`."""
+
+    def __init__(self, kube: Kube, pods_of: PodsOf, again: Callable[[tuple[str, str], float], None]) -> None:
+        self._kube, self._pods_of, self._again, self._expected = kube, pods_of, again, Expected()
 
     async def sync(self, doc: Doc) -> None:
         uid = doc["metadata"]["uid"]
@@ -58,8 +60,23 @@ class ReplicaSets:
         good = sum(ready(pod) for pod in alive)
         status = {"observedGeneration": doc["metadata"]["generation"], "replicas": len(alive)}
         if good:
-            status |= {"readyReplicas": good, "availableReplicas": good, "fullyLabeledReplicas": len(alive)}
+            status |= {"readyReplicas": good, "fullyLabeledReplicas": len(alive)}
+        available = self._available(doc, alive)
+        if available:
+            status["availableReplicas"] = available
         await write_status(self._kube, "ReplicaSet", doc, status)
+
+    def _available(self, doc: Doc, pods: Sequence[Doc]) -> int:
+        """How many are; while one is not yet, the count is made again when it may be."""
+        least = float(doc["spec"].get("minReadySeconds", 0))
+        if not least:
+            return sum(ready(pod) for pod in pods)
+        now = datetime.now(UTC)
+        left = [least - (now - ready_since(pod)).total_seconds() for pod in pods if ready(pod)]
+        waits = [seconds for seconds in left if seconds > 0]
+        if waits:
+            self._again((doc["metadata"]["namespace"], doc["metadata"]["name"]), min(waits) + 0.05)
+        return len(left) - len(waits)
 
     async def _make(self, doc: Doc) -> None:
         pod = pod_of(doc, "ReplicaSet", "apps/v1")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from gitops_canary.sandbox.kube import MERGE, ApiError, Kube
@@ -44,6 +45,12 @@ def template_hash(template: Mapping[str, Any]) -> str:
 def ready(pod: Mapping[str, Any]) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return not pod["metadata"].get("deletionTimestamp") and any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def ready_since(pod: Mapping[str, Any]) -> datetime:
+    """Of a ready pod."""
+    condition = next(one for one in pod["status"]["conditions"] if one["type"] == "Ready")
+    return datetime.fromisoformat(str(condition["lastTransitionTime"]).replace("Z", "+00:00"))
 
 
 def fraction(value: Any, of: int, *, up: bool) -> int:

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable
+from gitops_canary.sandbox.accepting import let_in
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.kube import MERGE, NETWORK, ApiError, Doc, Key, Kube, Reflector
 from gitops_canary.sandbox.node.addresses import Addresses
@@ -104,6 +105,7 @@ class Node:
         await asyncio.gather(*self._tasks, *self._leaving, return_exceptions=True)
         await asyncio.gather(*(worker.abandon() for worker in self._workers.values()), return_exceptions=True)
         if self._runner:
+            await let_in(self._addresses.kubelet)
             await self._runner.cleanup()
         if hasattr(self, "_addresses"):
             self._addresses.close()

@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from gitops_canary.sandbox.accepting import let_in, listening
 from gitops_canary.sandbox.programs.behaviour import Behaviour
 from gitops_canary.sandbox.programs.page import page
 
@@ -70,14 +71,15 @@ class Podinfo:
         self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), trust_env=False)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._address, self._port).start()
+        self._listener = listening(self._address, self._port)
+        await web.SockSite(self._runner, self._listener).start()
         self._say("info", "starting HTTP server", addr=f"{self._address}:{self._port}", version=self._settings.version)
 
     async def stop(self) -> None:
         """Takes no new connection, lets requests in flight end (a second at most)."""
         self._say("info", "shutting down HTTP server")
-        await self._runner.cleanup()
-        await self._client.close()
+        await let_in(self._listener)
+        await self._end()
 
     async def run(self, stopping: asyncio.Event) -> int:
         """The whole life as a container's main program: its exit code."""

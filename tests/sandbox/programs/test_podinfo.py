@@ -1,7 +1,9 @@
 """podinfo in the sandbox: the guide's paths, behaviours that images ask for, and calls that carry the trace on."""
 
 import asyncio
+import contextlib
 import json
+import socket
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -48,6 +50,26 @@ PATHS = {
     "/configs": (200, "{}"),
     "/nothing": (404, "404: Not Found"),
 }
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_connection_that_comes_while_the_pod_ends_is_closed(turns: int) -> None:
+    """`turns` of the loop lie between it and the end: in one of them it is taken but has no protocol yet."""
+
+    async def tell() -> None:
+        app = Podinfo(Settings("frontend-1", "3.1.1"), f"{ADDRESS}9", 9898, lambda line: None)
+        await app.start()
+        with socket.create_connection((f"{ADDRESS}9", 9898), timeout=5) as late:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await app.stop()
+            late.setblocking(False)
+            end = None
+            with contextlib.suppress(ConnectionResetError):
+                end = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(late, 1), 5)
+            assert not end
+
+    asyncio.run(tell())
 
 
 def test_every_path_of_the_guide_answers() -> None:
