@@ -32,9 +32,10 @@ def namespace(name: str) -> str:
     return f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels:\n    istio-injection: enabled\n"
 
 
-def deployment(name: str, image: str, *, replicas: int | None = None, tag: str = FIRST, app: str = "app") -> str:
-    """Automation follows every version above 1."""
+def deployment(name: str, image: str, *, replicas: int | None = None, slow: int = 0, automated: bool = True, app: str = "app") -> str:
+    """Automation, when it is on, follows every version above 1. `slow`: seconds that a pod must be ready before it counts, so that a rollout takes them."""
     scale = "" if replicas is None else f"\n          replicas: {replicas}"
+    scale += f"\n          minReadySeconds: {slow}" if slow else ""
     return _text(f"""
         apiVersion: apps/v1
         kind: Deployment
@@ -42,7 +43,7 @@ def deployment(name: str, image: str, *, replicas: int | None = None, tag: str =
           name: {app}
           namespace: {name}
           annotations:
-            fluxcd.io/automated: "true"
+            fluxcd.io/automated: "{str(automated).lower()}"
             fluxcd.io/tag.podinfo: semver:>=1
         spec:{scale}
           selector:
@@ -55,7 +56,7 @@ def deployment(name: str, image: str, *, replicas: int | None = None, tag: str =
             spec:
               containers:
                 - name: podinfo
-                  image: {image}:{tag}
+                  image: {image}:{FIRST}
                   command: [./podinfo]
                   ports:
                     - name: http
@@ -135,10 +136,20 @@ def autoscaler(name: str, least: int = 2, most: int = 4) -> str:
         """)
 
 
-def plain(name: str, *, replicas: int | None = None, hpa: tuple[int, int] | None = None, before: Sequence[Doc] = (), **how: Any) -> Script:
-    """A Deployment in Git with its Canary; `how` goes to `canary`."""
+def plain(
+    name: str,
+    *,
+    replicas: int | None = None,
+    slow: int = 0,
+    automated: bool = True,
+    hpa: tuple[int, int] | None = None,
+    before: Sequence[Doc] = (),
+    **how: Any,
+) -> Script:
+    """A Deployment in Git with its Canary; `how` goes to `canary`, the rest as in `deployment`."""
     image = f"shop/{name}"
-    docs = [namespace(name), deployment(name, image, replicas=replicas), canary(name, hpa=hpa is not None, **how)]
+    target = deployment(name, image, replicas=replicas, slow=slow, automated=automated)
+    docs = [namespace(name), target, canary(name, hpa=hpa is not None, **how)]
     if hpa is not None:
         docs.append(autoscaler(name, *hpa))
     path = f"apps/{name}.yaml"

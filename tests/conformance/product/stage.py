@@ -49,7 +49,7 @@ T = TypeVar("T")
 Server = Literal["sandbox", "real"]
 PATIENCE = 90.0
 LOOK = 0.03
-SETTINGS = {"analysis-interval-floor": "1s", "git-poll-interval": "1s", "registry-poll-interval": "5s"}
+SETTINGS = {"analysis-interval-floor": "1s", "git-poll-interval": "1s", "registry-poll-interval": "2s"}
 BASE = ("namespaces/test.yaml", "releases/test/loadtester.yaml", "charts/")
 """What of the template stands in the cluster repository from the start: the load tester that all apps share, and the charts."""
 
@@ -61,7 +61,7 @@ class Stage:
         self.server, self.settings = server, {**SETTINGS, **(settings or {})}
         self.world = World(folder, Shape(control_plane=server))
         self._folder, self._ends = folder, contextlib.ExitStack()
-        self._kubectl = [_kubectl(), "--kubeconfig", str(self.world.kubeconfig)]
+        self._kubectl = [program("kubectl"), "--kubeconfig", str(self.world.kubeconfig)]
         self.log = Log(self._kubectl, NAMESPACE)
 
     def __enter__(self) -> "Stage":
@@ -85,6 +85,13 @@ class Stage:
         assert (ended.returncode != 0) == bool(refused), f"kubectl {' '.join(words)}: {ended.stdout}{ended.stderr}"
         assert refused in ended.stderr, ended.stderr
         return ended.stderr if refused else ended.stdout
+
+    def helm(self, *words: str) -> str:
+        """What helm prints."""
+        command = [program("helm"), "--kubeconfig", str(self.world.kubeconfig), *words]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ended.returncode == 0, f"helm {' '.join(words)}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
 
     def get(self, kind: str, name: str, namespace: str = "") -> Doc | None:
         """The live object; `kind` is one of `KINDS` or `apiVersion/Kind` in full."""
@@ -110,6 +117,12 @@ class Stage:
             yield
         finally:
             self.world.git.start()
+
+    def polls(self, count: int) -> None:
+        """Returns when the operator has asked Git so often from now on, each poll ended; the registry is asked half as often."""
+        git = self.world.git.commands
+        before = len(git)
+        self.wait(f"{count} polls of Git", lambda: sum("upload-pack" in one for one in git[before:]) > count)
 
     # ------------------------------------------------------------ the operator's process
 
@@ -240,13 +253,14 @@ KINDS = {
 }
 
 
-def _kubectl() -> str:
+def program(name: Literal["kubectl", "helm"]) -> str:
+    """The one that the control plane's build made, or the one on PATH."""
     with contextlib.suppress(UserError):
-        built = binaries.find().kubectl
-        if built is not None:
-            return str(built)
-    found = shutil.which("kubectl")
-    assert found, "the product's stories need kubectl: make control-plane builds it"
+        built = binaries.find()
+        if (path := built.kubectl if name == "kubectl" else built.helm) is not None:
+            return str(path)
+    found = shutil.which(name)
+    assert found, f"the product's stories need {name}: make control-plane builds it"
     return found
 
 

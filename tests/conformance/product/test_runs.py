@@ -2,11 +2,21 @@
 
 import pytest
 
-from tests.conformance.product.apps import Cast
-from tests.conformance.product.scripts import plain
+from tests.conformance.product.apps import App, Cast
+from tests.conformance.product.scripts import chart, plain
 from tests.conformance.product.stage import Stage
 
-APPS = [plain("promote", judged=True), plain("rollback", judged=True)]
+APPS = [
+    plain("promote", judged=True),
+    plain("newest", automated=False),
+    plain("back", judged=True),
+    plain("newer", step=5),
+    plain("human", slow=3),
+    plain("busy", slow=2),
+    plain("taken", step=5),
+    chart("config"),
+    chart("undone", analysis={"stepWeight": 5}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +32,106 @@ def test_B1_a_pushed_tag_is_bumped_analysed_promoted_and_recorded(cast: Cast) ->
     assert (app.weight, app.replicas(), app.image()) == (0, 0, "1.0.1")
 
 
-def test_G5_a_failing_tag_is_rolled_back_in_git_and_in_the_cluster(cast: Cast) -> None:
-    app = cast["rollback"]
+def test_B1_of_many_tags_the_newest_is_the_candidate_and_no_older_one_follows(cast: Cast) -> None:
+    app = cast["newest"]
+    for tag in ("1.0.1", "1.2.0", "1.10.0", "1.9.0", "0.9.0", "latest"):
+        app.push(tag)
+    app.edit('automated: "false"', 'automated: "true"', "Follow the versions")
+    app.wait_promoted("1.10.0")
+    app.push("1.8.0")
+    app.stage.polls(5)
+    assert app.subjects() == ["Auto-release shop/newest:1.10.0", "Promote app.newest 1.10.0"]
+
+
+def test_B3_a_tag_pushed_while_the_canary_promotes_is_bumped_after_it(cast: Cast) -> None:
+    app = cast["busy"]
+    app.push("1.0.1")
+    app.wait_phase("Promoting")
+    app.push("1.0.2")
+    app.wait_promoted("1.0.2")
+    assert app.subjects() == [
+        "Auto-release shop/busy:1.0.1",
+        "Promote app.busy 1.0.1",
+        "Auto-release shop/busy:1.0.2",
+        "Promote app.busy 1.0.2",
+    ]
+
+
+def test_R5_a_newer_tag_mid_run_supersedes_it_with_one_result_each(cast: Cast) -> None:
+    app = cast["newer"]
+    app.push("1.0.1")
+    app.wait_weight(5)
+    app.push("1.0.2")
+    app.wait_said("New revision detected! Restarting analysis")
+    app.wait_promoted("1.0.2")
+    results = [one for one in app.subjects() if not one.startswith("Auto-release")]
+    assert [one.split(":")[0] for one in results] == ["Supersede app.newer 1.0.1", "Promote app.newer 1.0.2"]
+    assert app.results["run"]["id"] == "newer.app-2"
+    assert "quarantine" not in app.results
+
+
+def test_R6_a_commit_while_the_canary_promotes_waits_and_users_stay_on_the_primary(cast: Cast) -> None:
+    app = cast["human"]
+    app.push("1.0.1")
+    app.wait_phase("Promoting")
+    app.edit("command: [./podinfo]", "command: [./podinfo, --level=debug]", "Say more")
+    app.wait("users to be back on the primary", lambda: app.weight == 0)
+    assert app.phase == "Promoting", "the primary is not ready yet, and nobody is sent to the revision that nobody analysed"
+    app.wait("two promotions", lambda: len(app.subjects()) == 3 and app.phase == "Succeeded")
+    assert app.subjects() == ["Auto-release shop/human:1.0.1", "Promote app.human 1.0.1", "Promote app.human pod template"]
+    container = app.get("deployment", "app-primary")["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["./podinfo", "--level=debug"]
+
+
+def test_R7_after_a_rollback_ten_polls_make_no_run_no_commit_and_no_write(cast: Cast) -> None:
+    app = cast["back"]
     app.push("1.0.1", "errors=0.5")
-    app.wait_commit("Roll back app.rollback 1.0.1 to 1.0.0: success rate")
+    app.wait_commit("Roll back app.back 1.0.1 to 1.0.0: success rate")
+    assert "image: shop/back:1.0.0\n" in app.file
+    app.wait("rest", lambda: app.phase == "Failed" and (app.image("app"), app.replicas()) == ("1.0.0", 0) and _one_revision(app))
+    at_rest = app.stage.mark()
+    app.stage.polls(10)
+    since = app.stage.since(at_rest)
+    assert since.subjects == []
+    assert [one for one in since.writes if one.namespace in (app.name, "gitops-canary")] == []
+    assert (app.phase, app.weight, app.image()) == ("Failed", 0, "1.0.0")
+
+
+def test_R8_a_persons_revert_mid_run_aborts_it_and_the_tag_is_not_bumped_again(cast: Cast) -> None:
+    app = cast["taken"]
+    app.push("1.0.1")
+    app.wait_weight(5)
+    revert = app.edit(":1.0.1", ":1.0.0", "Take it back")
+    app.wait_commit("Abort app.taken 1.0.1")
+    app.wait("rest", lambda: app.phase == "Succeeded" and app.replicas() == 0)
+    app.stage.polls(4)
+    assert sorted(app.subjects()) == [
+        "Abort app.taken 1.0.1: the target went back to shop/taken:1.0.0",
+        "Auto-release shop/taken:1.0.1",
+        f"Quarantine shop/taken:1.0.1: taken back by {revert[:7]}",
+    ]
+    assert (app.weight, app.image(), [one["tag"] for one in app.results["quarantine"]]) == (0, "1.0.0", ["1.0.1"])
+
+
+def test_R8_helm_rollback_mid_run_aborts_it_and_says_that_git_differs(cast: Cast) -> None:
+    app = cast["undone"]
+    app.push("1.0.1")
+    app.wait_weight(5)
+    app.stage.helm("-n", app.name, "rollback", "app", "1")
+    app.wait_commit("Abort app.undone 1.0.1")
     app.wait_phase("Failed")
-    assert (app.weight, app.replicas(), app.image()) == (0, 0, "1.0.0")
-    assert "image: shop/rollback:1.0.0\n" in app.file
+    assert (app.weight, app.image(), app.results["run"]["differs"]) == (0, "1.0.0", True)
+
+
+def test_a_changed_config_of_a_chart_is_analysed_and_promoted_like_an_image(cast: Cast) -> None:
+    app = cast["config"]
+    app.edit("values:\n", "values:\n    httpServer:\n      timeout: 7s\n", "A shorter time limit")
+    app.wait_commit("Promote app.config ConfigMap app")
+    app.wait_phase("Succeeded")
+    assert "http-server-timeout: 7s" in app.get("configmap", "app-primary")["data"]["config.yaml"]
+    assert app.subjects() == ["Promote app.config ConfigMap app"]
+
+
+def _one_revision(app: App) -> bool:
+    """The failed revision is forgotten: what was applied last is what was promoted last."""
+    return bool(app.status.get("lastAppliedSpec")) and app.status["lastAppliedSpec"] == app.status.get("lastPromotedSpec")
