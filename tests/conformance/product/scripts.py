@@ -33,7 +33,7 @@ def namespace(name: str) -> str:
 
 
 def deployment(name: str, image: str, *, replicas: int | None = None, slow: int = 0, automated: bool = True, app: str = "app") -> str:
-    """Automation, when it is on, follows every version above 1. `slow`: seconds that a pod must be ready before it counts, so that a rollout takes them."""
+    """Automation, when it is on, follows every version above 1. `slow`: seconds that a pod must be ready before it counts."""
     scale = "" if replicas is None else f"\n          replicas: {replicas}"
     scale += f"\n          minReadySeconds: {slow}" if slow else ""
     return _text(f"""
