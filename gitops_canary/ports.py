@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from gitops_canary.domain.canary.spec import Alert
 from gitops_canary.domain.images import ImageRef
 from gitops_canary.domain.resources import Doc, Ref
 
@@ -385,7 +386,7 @@ class Helm(Protocol):
 
 @dataclass(frozen=True)
 class Notice:
-    """One alert; `id` makes a repeated delivery recognisable."""
+    """One alert; `id` makes a repeated delivery recognisable. `alerts` empty = the global receivers."""
 
     id: str
     severity: Literal["info", "warn", "error"]
@@ -393,9 +394,15 @@ class Notice:
     text: str
     fields: tuple[tuple[str, str], ...] = ()
     link: str = ""
+    alerts: tuple[Alert, ...] = ()
 
 
 class Notifier(Protocol):
+    def takes(self, alerts: tuple[Alert, ...]) -> bool:
+        """Whether there is anybody to tell."""
+        ...
+
     def send(self, notice: Notice) -> None:
-        """Queued and bounded: a dead receiver never delays a canary."""
+        """Queued and bounded: a dead receiver never delays a canary. Whoever was given at construction is told the id once every receiver
+        has taken the notice or was given up."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from gitops_canary.adapters.alert_providers import ProviderNotifier
 from gitops_canary.adapters.checks import HttpChecks
 from gitops_canary.adapters.clock import SystemClock
 from gitops_canary.adapters.cluster.api import KubernetesCluster
@@ -76,7 +77,8 @@ class Application:
         self.cluster = KubernetesCluster(self.connection, log, observed=(*OBSERVED, *RELEASED), namespace=settings.namespace, guard=guard)
         self.transport = Transport(git_options(settings, self.state))
         self.repository = GitRepository(settings.git_url, settings.git_branch, self.transport, gate=guard) if settings.git_url else None
-        self.notifier = HttpNotifier(targets_of(settings), log)
+        self._receivers = HttpNotifier(targets_of(settings), log, on_done=self._delivered)
+        self.notifier = ProviderNotifier(self._receivers, self.cluster, log)
         self.checks = HttpChecks(lambda key: self.wake("canaries", key))
         self.helm = HelmPool(
             self._helm_child, ReleaseRecords(self.cluster), lambda key: self.wake("releases", key), log, workers=settings.helm_workers
@@ -118,8 +120,21 @@ class Application:
             self._state.cleanup()
 
     def _ends(self) -> Sequence[Callable[[], None]]:
-        charts = self._git_charts.close
-        return (self.web.stop, self.helm.close, self.checks.close, self.notifier.close, charts, self.cluster.close, self.transport.close)
+        notices = (self.notifier.close, self._receivers.close)
+        return (
+            self.web.stop,
+            self.helm.close,
+            self.checks.close,
+            *notices,
+            self._git_charts.close,
+            self.cluster.close,
+            self.transport.close,
+        )
+
+    def _delivered(self, id_: str) -> None:
+        """A notice has reached everybody: its canary, if it is one's, takes it out of its status."""
+        if self.canaries is not None:
+            self.wake("canaries", self.canaries.delivered(id_))
 
     def _changed(self, kind: str, namespace: str, name: str) -> None:
         """A watched object changed: wake whom it concerns; cheap, it runs on the watch's thread."""

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gitops_canary.adapters.exchange import CHUNK, Exchange, NoAnswer, Reply
+from gitops_canary.domain.canary.spec import Alert
 from gitops_canary.notifiers import discord, generic, googlechat, slack, teams
 from gitops_canary.notifiers.targets import Target
 from gitops_canary.ports import Log, Notice
@@ -32,6 +33,8 @@ LONGEST_PAUSE = 120.0
 
 Delivered = Callable[[str, str], None]
 """Told (notice id, target name) on a thread of the notifier, once the receiver has taken it."""
+Done = Callable[[str], None]
+"""Told the notice's id once every receiver has taken it or was given up; on any thread."""
 
 
 def targets_of(settings: Settings) -> tuple[Target, ...]:
@@ -49,23 +52,48 @@ class HttpNotifier:
     """Implements `ports.Notifier`: `send` goes to the global targets that want the severity, `send_to` to an AlertProvider's."""
 
     def __init__(
-        self, targets: Sequence[Target], log: Log, *, on_delivered: Delivered | None = None, pauses: tuple[float, ...] = PAUSES
+        self,
+        targets: Sequence[Target],
+        log: Log,
+        *,
+        on_delivered: Delivered | None = None,
+        on_done: Done = lambda id_: None,
+        pauses: tuple[float, ...] = PAUSES,
     ) -> None:
         self._targets, self._log, self._pauses = tuple(targets), log, pauses
         self._on_delivered = on_delivered or (lambda notice, target: None)
         self._exchange = Exchange()
+        self._on_done = on_done
+        self._open: dict[str, int] = {}
         self._lock = threading.Lock()
         self._queues: dict[Target, queue.Queue[Notice]] = {}
         self._stopped = threading.Event()
+
+    def takes(self, alerts: tuple[Alert, ...]) -> bool:
+        return bool(self._targets)
 
     def send(self, notice: Notice) -> None:
         self.send_to(self._targets, notice)
 
     def send_to(self, targets: Sequence[Target], notice: Notice) -> None:
         """Returns at once, whatever the receivers do."""
-        for target in targets:
-            if target.wants(notice) and not self._stopped.is_set():
-                self._put(target, notice)
+        if self._stopped.is_set():
+            return
+        wanting = [target for target in targets if target.wants(notice)]
+        with self._lock:
+            self._open[notice.id] = self._open.get(notice.id, 0) + len(wanting) + 1
+        for target in wanting:
+            self._put(target, notice)
+        self.done(notice.id)
+
+    def done(self, id_: str) -> None:
+        """One of those who were to get it needs no more waiting for."""
+        with self._lock:
+            left = self._open.pop(id_, 1) - 1
+            if left:
+                self._open[id_] = left
+        if not left:
+            self._on_done(id_)
 
     def close(self, within: float = 2.0) -> None:
         """Give what waits `within` seconds to be sent; the rest is said to be lost."""
@@ -85,6 +113,7 @@ class HttpNotifier:
         waiting = self._queue(target)
         if waiting is None:
             self._log.error(f"Gave up notice {notice.title!r} to {target.name}: more than {RECEIVERS} receivers")
+            self.done(notice.id)
             return
         while not self._fits(waiting, notice):
             self._drop_oldest(target, waiting)
@@ -103,6 +132,7 @@ class HttpNotifier:
             return
         waiting.task_done()
         self._log.warning(f"Gave up notice {dropped.title!r} to {target.name}: {WAITING} newer ones wait", notice=dropped.id)
+        self.done(dropped.id)
 
     def _queue(self, target: Target) -> "queue.Queue[Notice] | None":
         with self._lock:
@@ -120,24 +150,29 @@ class HttpNotifier:
             except queue.Empty:
                 continue
             try:
-                self._deliver(target, notice)
+                finished = self._deliver(target, notice)
             except Exception as error:  # a bug in one payload must not end the receiver's thread
                 self._log.error(f"Cannot send notice {notice.title!r} to {target.name}: {error}", exc_info=True)
+                finished = True
+            if finished:
+                self.done(notice.id)
             waiting.task_done()
 
-    def _deliver(self, target: Target, notice: Notice) -> None:
+    def _deliver(self, target: Target, notice: Notice) -> bool:
+        """False when the operator stops before it was taken: the next process sends it."""
         body = orjson.dumps(PAYLOADS[target.kind](notice, target))
         words = ""
         for attempt in range(len(self._pauses) + 1):
             words, pause = self._post(target, body)
             if not words:
-                return self._on_delivered(notice.id, target.name)
+                self._on_delivered(notice.id, target.name)
+                return True
             if pause is None or attempt == len(self._pauses):
                 break
             if self._stopped.wait(pause or self._pauses[attempt]):
-                return None
+                return False
         self._log.warning(f"Gave up notice {notice.title!r} to {target.name}: {words}", notice=notice.id)
-        return None
+        return True
 
     def _post(self, target: Target, body: bytes) -> tuple[str, float | None]:
         """What went wrong ("" = delivered), and whether to try again: None = no, 0 = after the usual pause, else after so many seconds."""

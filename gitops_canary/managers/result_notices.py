@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, replace
 
+from gitops_canary.domain.canary.spec import Alert
 from gitops_canary.ports import Notice, Notifier
 
 WAIT = 10.0
@@ -23,6 +24,9 @@ class ResultNotices:
         self._lock = threading.Lock()
         self._waiting: dict[str, _Waiting] = {}
         self._links: dict[str, str] = {}
+
+    def takes(self, alerts: tuple[Alert, ...]) -> bool:
+        return self._notifier.takes(alerts)
 
     def send(self, notice: Notice) -> None:
         run_id, _, kind = notice.id.rpartition("/")

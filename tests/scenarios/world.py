@@ -69,7 +69,7 @@ class World:
         self.charts.publish("charts/podinfo", chart)
         self.helm = MemoryHelm(self.cluster, self.charts, lambda key: self.operator.wake("releases", key))
         self.judge = judge
-        self.log, self.notices = Lines(), Notices()
+        self.log, self.notices = Lines(), Notices(self.faults)
         self.cluster.subscribe(self._changed)
         self.restart()
 
@@ -97,6 +97,7 @@ class World:
         )
         knows = Knows(self.results.recorded_number, self.results.file_image, held_by_release(self.cluster))
         self.canaries = CanaryManager(Ports(self.cluster, self.checks, self.results.notices, self.log), CanaryRules(), knows)
+        self.notices.delivered = lambda id_: self.operator.wake("canaries", self.canaries.delivered(id_))
         self.operator = Operator([self.sync, images, releases, self.canaries, self.results], self.clock, self.log)
 
     def _changed(self, kind: str, namespace: str, name: str) -> None:
@@ -184,6 +185,7 @@ class World:
             "file": self.file_tag(),
             "primary": self.image_of("frontend-primary"),
             "replicas": self.replicas_of("frontend-primary"),
+            "notices": (sorted({one.id for one in self.notices.sent if one.id.startswith("test.")}), self.status().get("notices") or []),
             "phase": self.status().get("phase"),
             "pending": self.status().get("pendingResults") or [],
             "weight": self.status().get("canaryWeight"),

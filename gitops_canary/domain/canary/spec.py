@@ -63,6 +63,19 @@ class Service:
     raw: Mapping[str, Any] = field(hash=False)
 
 
+SEVERITIES = ("info", "warn", "error")
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An AlertProvider that is told instead of the global receivers; `severity` info, warn or error. Flagger's documentation says that info
+    is the default; its code then sends nothing."""
+
+    provider: str
+    namespace: str
+    severity: str = "info"
+
+
 @dataclass(frozen=True)
 class CanarySpec:
     """All durations in seconds, weights and thresholds in percent. `steps` are the canary weights in order, the last one is judged and
@@ -87,6 +100,7 @@ class CanarySpec:
     skip_analysis: bool = False
     suspend: bool = False
     metrics_server: str = ""
+    alerts: tuple[Alert, ...] = ()
     rollback: bool = True
     """False leaves a failed canary serving (`--disable-rollback`, only to see a test notice it)."""
 
@@ -130,6 +144,7 @@ def canary_spec(doc: Mapping[str, Any], *, interval_floor: float = 10.0, rollbac
         skip_analysis=skip,
         suspend=bool(spec.get("suspend")),
         metrics_server=str(spec.get("metricsServer") or ""),
+        alerts=tuple(_alert(read, one, namespace) for one in analysis.get("alerts") or ()),
         rollback=rollback,
     )
 
@@ -249,6 +264,15 @@ def _metric(read: _Reader, given: Mapping[str, Any], namespace: str) -> Metric:
     if metric.builtin and name not in ("request-success-rate", "request-duration"):
         raise read.wrong(f"metric {name!r} is neither built in nor has it a query or templateRef", "see request-success-rate")
     return metric
+
+
+def _alert(read: _Reader, given: Mapping[str, Any], namespace: str) -> Alert:
+    ref, severity = given.get("providerRef") or {}, str(given.get("severity") or "info")
+    if not ref.get("name"):
+        raise read.wrong(f"alert {given.get('name')!r} names no AlertProvider", "set providerRef.name")
+    if severity not in SEVERITIES:
+        raise read.wrong(f"alert {given.get('name')!r} has the unknown severity {severity!r}", f"use one of {', '.join(SEVERITIES)}")
+    return Alert(str(ref["name"]), str(ref.get("namespace") or namespace), severity)
 
 
 def _hook(read: _Reader, given: Mapping[str, Any]) -> Hook:

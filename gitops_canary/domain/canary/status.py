@@ -16,6 +16,8 @@ REFUSED = "Refused"
 """The condition's reason while a Canary cannot be analysed as it is written."""
 MOST_PENDING = 8
 """Results that may wait for Git before no run is started any more (rule G1)."""
+MOST_NOTICES = 16
+"""Notices that may wait for their receivers; beyond, the oldest is given up."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class CanaryStatus:
     """Why nothing happens, for people; "" when all is as it should be."""
     number: int = 0
     """Of the last run; kept although the run itself is forgotten."""
+    notices: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    """What receivers have not taken yet, oldest first: written with the step that says it, so that a restart sends it."""
 
     @property
     def foreign(self) -> bool:
@@ -104,6 +108,7 @@ def status_from(raw: Mapping[str, Any]) -> CanaryStatus:
         differs=raw.get("differs") or False,
         says=str(raw.get("says") or ""),
         number=int(raw.get("runNumber") or 0),
+        notices=tuple(raw.get("notices") or ()),
     )
 
 
@@ -125,7 +130,17 @@ def status_sample() -> dict[str, Any]:
     """A status that says something in every field of ours: what a definition keeps of it, it keeps of all."""
     revision = Revision("app:1", HASH, HASH, {"configmap/app": HASH})
     run = Run(1, revision, revision, "1970-01-01T00:00:00Z")
-    return _raw(CanaryStatus(promoted_configs=revision.configs, run=run, pending=({"number": 1},), differs=True, says="sample", number=1))
+    return _raw(
+        CanaryStatus(
+            promoted_configs=revision.configs,
+            run=run,
+            pending=({"number": 1},),
+            differs=True,
+            says="sample",
+            number=1,
+            notices=({"id": "sample"},),
+        )
+    )
 
 
 def lost_fields(written: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[str, ...]:
@@ -164,6 +179,7 @@ def _raw(status: CanaryStatus) -> dict[str, Any]:
         "differs": status.differs,
         "says": status.says,
         "runNumber": status.number,
+        "notices": list(status.notices),
     }
 
 

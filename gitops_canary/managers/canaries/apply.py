@@ -5,33 +5,30 @@ from collections.abc import Mapping, Sequence
 from gitops_canary.domain.canary.checks import run_id
 from gitops_canary.domain.canary.model import Copy, Create, Effect, Finalizer, Notify, Route, Scale, ScalePrimary, revision_id
 from gitops_canary.domain.canary.objects import apex_service, config_copy, primary_deployment, primary_scaler, side_services
-from gitops_canary.domain.canary.story import canary as canary_name
 from gitops_canary.domain.canary.transitions import Phase
 from gitops_canary.domain.errors import Conflict
 from gitops_canary.domain.resources import Doc, ref_of
 from gitops_canary.managers.canaries.configs import Configs, config_ref
 from gitops_canary.managers.canaries.observe import FINALIZER, World, scaler_ref, service_refs
 from gitops_canary.managers.canaries.rules import CanaryRules
-from gitops_canary.ports import Cluster, Notice, Notifier
+from gitops_canary.ports import Cluster
 from gitops_canary.routers import istio
 
 
 class Effects:
     """Applies effects in order; what stands already costs no request."""
 
-    def __init__(self, cluster: Cluster, configs: Configs, notifier: Notifier, rules: CanaryRules) -> None:
+    def __init__(self, cluster: Cluster, configs: Configs, rules: CanaryRules) -> None:
         self._cluster = cluster
         self._configs = configs
-        self._notifier = notifier
         self._rules = rules
-        self._sent: set[str] = set()
 
-    def apply(self, world: World, effects: Sequence[Effect], number: int) -> None:
-        """Raises what the Cluster port raises; `world.canary` becomes newer when the finalizer changes. `number` of the run for alerts."""
+    def apply(self, world: World, effects: Sequence[Effect]) -> None:
+        """Raises what the Cluster port raises; `world.canary` becomes newer when the finalizer changes."""
         for effect in effects:
-            self._apply(world, effect, number)
+            self._apply(world, effect)
 
-    def _apply(self, world: World, effect: Effect, number: int) -> None:
+    def _apply(self, world: World, effect: Effect) -> None:
         match effect:
             case Create():
                 self._create(world)
@@ -47,7 +44,8 @@ class Effects:
             case Finalizer(held=held):
                 self._finalizer(world, held)
             case Notify():
-                self._notify(world, effect, number)
+                # Goes with the status and is sent from there (`notices.py`).
+                pass
 
     def _put(self, world: World, doc: Doc) -> None:
         version = world.versions.get(ref_of(doc))
@@ -122,14 +120,6 @@ class Effects:
             return
         patch = {"metadata": {"finalizers": wanted}}
         world.canary = self._cluster.patch(ref_of(world.canary), patch, resource_version=meta["resourceVersion"])
-
-    def _notify(self, world: World, notice: Notify, number: int) -> None:
-        """At least once: a restart may send one again, under the same id."""
-        id_ = f"{world.spec.namespace}.{world.spec.name}-{number}/{notice.kind}"
-        if id_ in self._sent:
-            return
-        self._sent.add(id_)
-        self._notifier.send(Notice(id_, notice.severity, canary_name(world.spec), notice.text, notice.fields))
 
 
 def told_key(world: World, key: str, text: str) -> str:

@@ -18,6 +18,7 @@ from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.canaries.apply import Effects, told_key
 from gitops_canary.managers.canaries.asks import Asks, answered
 from gitops_canary.managers.canaries.configs import Configs
+from gitops_canary.managers.canaries.notices import Notices, key_of
 from gitops_canary.managers.canaries.observe import Observer, World
 from gitops_canary.managers.canaries.rules import LANE, CanaryRules, Knows
 from gitops_canary.managers.canaries.timing import Ticks
@@ -56,7 +57,8 @@ class CanaryManager:
         self._rules = rules
         configs = Configs(ports.cluster, tracking=rules.config_tracking)
         self._observer = Observer(ports.cluster, configs, rules, knows or Knows())
-        self._effects = Effects(ports.cluster, configs, ports.notifier, rules)
+        self._effects = Effects(ports.cluster, configs, rules)
+        self._notices = Notices(ports.notifier)
         self._definition = Definition(ports.cluster, "canaries.flagger.app", status_sample(), "analyse")
         self._asks = Asks(ports.cluster, rules.metrics_server)
         self._ticks = Ticks()
@@ -86,6 +88,11 @@ class CanaryManager:
             return False
         self._looked = now.mono
         return True
+
+    def delivered(self, id_: str) -> str:
+        """Receivers have taken the notice: the key of its canary, for a wake. Thread-safe."""
+        self._notices.delivered(id_)
+        return key_of(id_)
 
     def keys_of(self, kind: str, namespace: str, name: str) -> frozenset[str]:
         """The canaries that a changed object concerns: what the cluster's listener wakes. Thread-safe (reads one dict)."""
@@ -197,13 +204,15 @@ class CanaryManager:
         self._ticks.plan(spec, status, now.mono, now.wall)
         verdicts = self._verdicts(world, now)
         step = decide(spec, status, world.seen, verdicts, now.wall)
-        self._effects.apply(world, step.effects, step.status.number)
-        patch = status_patch(doc.get("status") or {}, step.status, spec.target.kind, now.wall)
+        after = self._notices.kept(spec, status, step.status, step.effects)
+        self._effects.apply(world, step.effects)
+        patch = status_patch(doc.get("status") or {}, after, spec.target.kind, now.wall)
         self._tell(world, step, now)
         if patch:
             version = world.canary["metadata"]["resourceVersion"]
             made = self._ports.cluster.patch(ref_of(doc), {"status": patch}, subresource="status", resource_version=version)
             self._definition.compare(patch, made)
+        self._notices.send(spec, after)
         if verdicts is not None:
             self._ticked(spec, step.status, now)
         elif patch and spec.key in self._asked:

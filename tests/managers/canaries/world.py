@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitops_canary.domain.canary.spec import Alert
 from gitops_canary.domain.errors import Unavailable
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.managers.canaries.manager import CanaryManager, Ports
@@ -34,11 +35,24 @@ class Lines:
 
 
 class Notices:
-    def __init__(self) -> None:
+    """Receivers that take everything at once; `away` ones take nothing, and nobody is configured when `nobody` is set."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
         self.sent: list[Notice] = []
+        self.faults = faults or Faults()
+        self.away = self.nobody = False
+        self.delivered: Callable[[str], object] = lambda id_: None
+
+    def takes(self, alerts: tuple[Alert, ...]) -> bool:
+        return not self.nobody
 
     def send(self, notice: Notice) -> None:
-        self.sent.append(notice)
+        if self.away:
+            return
+        # A lost reply is the real notifier's own to try again.
+        with contextlib.suppress(Unavailable), self.faults.effect(f"notify {notice.id}"):
+            self.sent.append(notice)
+        self.delivered(notice.id)
 
 
 def canary_doc(name: str = "frontend", **changes: Any) -> Doc:
@@ -112,7 +126,7 @@ class World:
         self.cluster = MemoryCluster(self.faults, clock=self.clock)
         self.controllers = Controllers(self.cluster)
         self.checks = MemoryChecks(self.judge)
-        self.notices = Notices()
+        self.notices = Notices(self.faults)
         self.log = Lines()
         self.cluster.subscribe(self._changed)
         self.restart()
@@ -124,6 +138,7 @@ class World:
         ports = Ports(self.cluster, self.checks, self.notices, self.log)
         self.manager = CanaryManager(ports, self.rules, self.knows)
         self.operator = Operator([self.manager], self.clock, self.log)
+        self.notices.delivered = lambda id_: self.operator.wake("canaries", self.manager.delivered(id_))
         self.checks.wake = lambda owner: self.operator.wake("canaries", owner)
 
     def _changed(self, kind: str, namespace: str, name: str) -> None:

@@ -1,0 +1,97 @@
+"""AlertProvider objects and their Secrets as receivers, over real sockets."""
+
+import base64
+import io
+import json
+import queue
+from typing import Any
+
+from gitops_canary.adapters.alert_providers import ProviderNotifier
+from gitops_canary.adapters.log import make_log
+from gitops_canary.adapters.notify import HttpNotifier
+from gitops_canary.domain.canary.spec import Alert
+from gitops_canary.notifiers.targets import Target
+from gitops_canary.ports import Notice
+from tests.adapters.peer import Peer
+from tests.memory.cluster import MemoryCluster
+from tests.memory.faults import Faults
+
+
+class World:
+    def __init__(self, *targets: Target) -> None:
+        self.done: queue.Queue[str] = queue.Queue()
+        self.log, self.faults = io.StringIO(), Faults()
+        self.cluster = MemoryCluster(self.faults)
+        log = make_log(stream=self.log)
+        self.inner = HttpNotifier(targets, log, on_done=self.done.put, pauses=(0.001, 0.001))
+        self.notifier = ProviderNotifier(self.inner, self.cluster, log, pauses=(0.01, 0.01))
+
+    def provider(self, name: str, **spec: Any) -> None:
+        meta = {"name": name, "namespace": "ops"}
+        self.cluster.put({"apiVersion": "flagger.app/v1beta1", "kind": "AlertProvider", "metadata": meta, "spec": spec})
+
+    def secret(self, name: str, **data: str) -> None:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        self.cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "ops"}, "data": encoded})
+
+    def send(self, *alerts: Alert, severity: str = "error") -> str:
+        """The id that was told as done."""
+        self.notifier.send(Notice("test.frontend-1/result", severity, "frontend.test", "failed", alerts=alerts))  # type: ignore[arg-type]
+        return self.done.get(timeout=20)
+
+    def close(self) -> None:
+        self.notifier.close()
+        self.inner.close()
+
+
+def test_the_address_and_the_token_come_from_the_secret() -> None:
+    with Peer() as peer:
+        world = World()
+        world.secret("slack", address=peer.url, token="xoxb-1")
+        world.provider("slack", type="slack", channel="alerts", secretRef={"name": "slack"})
+        world.send(Alert("slack", "ops"))
+        asked = peer.next()
+        world.close()
+    assert asked.headers["Authorization"] == "Bearer xoxb-1"
+    assert json.loads(asked.body)["channel"] == "alerts"
+    assert "xoxb-1" not in world.log.getvalue()
+
+
+def test_a_canary_with_alerts_is_not_told_to_the_global_receivers() -> None:
+    with Peer() as peer, Peer() as everybody:
+        world = World(Target("slack", everybody.url))
+        world.provider("discord", type="discord", address=peer.url)
+        world.send(Alert("discord", "ops"))
+        world.close()
+        assert len(peer.asked) == 1
+        assert everybody.asked == []
+
+
+def test_severity_is_the_least_that_is_sent() -> None:
+    with Peer() as peer:
+        world = World()
+        world.provider("rocket", type="rocket", address=peer.url)
+        world.send(Alert("rocket", "ops", "error"), severity="info")
+        world.send(Alert("rocket", "ops", "error"), severity="error")
+        world.close()
+        assert len(peer.asked) == 1
+
+
+def test_a_provider_that_is_missing_is_named_and_the_others_are_told() -> None:
+    with Peer() as peer:
+        world = World()
+        world.provider("teams", type="msteams", address=peer.url)
+        world.provider("locked", type="slack", secretRef={"name": "gone"})
+        world.send(Alert("nobody", "ops"), Alert("locked", "ops"), Alert("teams", "ops"))
+        world.close()
+        assert len(peer.asked) == 1
+    assert "cannot use AlertProvider ops/nobody: it does not exist" in world.log.getvalue()
+    assert "cannot use AlertProvider ops/locked: its Secret ops/gone does not exist" in world.log.getvalue()
+
+
+def test_while_the_cluster_is_away_it_is_asked_again_and_then_given_up() -> None:
+    world = World()
+    world.faults.away.add("cluster:")
+    assert world.send(Alert("slack", "ops")) == "test.frontend-1/result"
+    world.close()
+    assert "Gave up notice 'frontend.test'" in world.log.getvalue()

@@ -1,0 +1,87 @@
+"""A canary's notices: at least once, whatever dies in between, and never in the canary's way."""
+
+from gitops_canary.domain.canary.status import MOST_NOTICES
+from gitops_canary.managers.canaries.notices import key_of
+from gitops_canary.ports import Answer, Ask, HookAsk
+from tests.managers.canaries.world import NEW, NEWER, World, canary_doc, deployment
+from tests.memory.checks import all_good
+
+
+def half(ask: Ask) -> Answer:
+    return all_good(ask) if isinstance(ask, HookAsk) or ask.builtin != "request-success-rate" else Answer(ask.key, "value", 50.0)
+
+
+def ids(world: World) -> list[str]:
+    return [one.id for one in world.notices.sent]
+
+
+def promoted(world: World) -> World:
+    world.initialised()
+    world.deploy(NEW)
+    world.until("Succeeded")
+    world.settle()
+    return world
+
+
+def test_start_and_result_are_told_once_and_then_forgotten() -> None:
+    world = promoted(World())
+    assert ids(world) == ["test.frontend-0/initialized", "test.frontend-1/started", "test.frontend-1/result"]
+    assert not world.status.get("notices")
+
+
+def test_what_nobody_took_stands_in_the_status_and_a_new_process_sends_it() -> None:
+    world = World()
+    world.notices.away = True
+    promoted(world)
+    assert [one["id"] for one in world.status["notices"]] == [
+        "test.frontend-0/initialized",
+        "test.frontend-1/started",
+        "test.frontend-1/result",
+    ]
+    world.notices.away = False
+    world.restart()
+    world.run_for(60)
+    assert sorted(ids(world)) == ["test.frontend-0/initialized", "test.frontend-1/result", "test.frontend-1/started"]
+    assert not world.status.get("notices")
+
+
+def test_a_dead_receiver_delays_no_canary() -> None:
+    slow, quick = World(), World()
+    slow.notices.away = True
+    for world in (slow, quick):
+        promoted(world)
+    assert slow.clock.seconds == quick.clock.seconds
+    assert slow.end() == quick.end()
+
+
+def test_the_oldest_is_given_up_when_too_many_wait() -> None:
+    world = World(judge=half)
+    world.notices.away = True
+    world.initialised(deployment(), canary_doc(analysis={"interval": "15s", "threshold": 1, "stepWeight": 50}))
+    for number in range(MOST_NOTICES):
+        world.deploy(NEW if number % 2 else NEWER)
+        world.until("Failed")
+    waiting = [one["id"] for one in world.status["notices"]]
+    assert len(waiting) == MOST_NOTICES
+    assert waiting[-1] == f"test.frontend-{MOST_NOTICES}/result"
+    assert "test.frontend-0/initialized" not in waiting
+
+
+def test_without_a_receiver_nothing_is_kept_for_one() -> None:
+    world = World()
+    world.notices.nobody = True
+    promoted(world)
+    assert ids(world) == []
+    assert "notices" not in world.status
+
+
+def test_a_canarys_alerts_go_with_its_notices() -> None:
+    alerts = [{"name": "on call", "severity": "error", "providerRef": {"name": "slack", "namespace": "ops"}}]
+    world = World()
+    world.initialised(deployment(), canary_doc(analysis={"interval": "15s", "threshold": 2, "stepWeight": 50, "alerts": alerts}))
+    (notice,) = world.notices.sent
+    assert [(one.namespace, one.provider, one.severity) for one in notice.alerts] == [("ops", "slack", "error")]
+
+
+def test_an_id_names_its_canary() -> None:
+    assert key_of("test.front-end-12/result") == "test/front-end"
