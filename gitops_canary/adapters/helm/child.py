@@ -29,7 +29,8 @@ class Crashed(Exception):
 
 
 class Child:
-    """`home` holds Helm's caches and the program's name; one folder may serve several children."""
+    """`home` holds Helm's caches and the program's name; one folder may serve several children. The process ends with the thread that
+    makes this."""
 
     def __init__(self, home: Path, *, kubeconfig: str = "", backend: str = "sdk", cancel_grace: float = CANCEL_GRACE) -> None:
         self._cancel_grace = cancel_grace
@@ -37,7 +38,7 @@ class Child:
         self._said = b""
         self._writing = threading.Lock()
         self._process = subprocess.Popen(
-            [str(_named_helm(home)), "-P", "-m", "gitops_canary.adapters.helm.worker", kubeconfig, backend],
+            [str(_named_helm(home)), "-P", "-m", "gitops_canary.adapters.helm.worker", kubeconfig, backend, str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

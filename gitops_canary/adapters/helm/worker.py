@@ -1,7 +1,9 @@
 """The child process that runs Helm: one JSON line in, one out; it ends with its parent. It is started by the pool and never forked."""
 
+import ctypes
 import os
 import queue
+import signal
 import sys
 import threading
 from typing import BinaryIO
@@ -12,10 +14,12 @@ from gitops_canary.adapters.helm.messages import Backend, Reply, capped, to_dict
 from gitops_canary.domain.errors import GitopsCanaryError
 
 CANCEL = b"cancel"
+PR_SET_PDEATHSIG = 1
 
 
 def main(argv: list[str]) -> int:
-    """`worker KUBECONFIG BACKEND`: BACKEND is `sdk`, or the path of a helm binary."""
+    """`worker KUBECONFIG BACKEND PARENT`: BACKEND is `sdk`, or the path of a helm binary; PARENT is the process that asks."""
+    _die_with(int(argv[3]))
     replies = _private_stdout()
     backend = make_backend(argv[1], argv[2])
     asked: queue.Queue[bytes] = queue.Queue()
@@ -24,6 +28,16 @@ def main(argv: list[str]) -> int:
         reply = _run(backend, asked.get())
         replies.write(orjson.dumps(to_dict(reply)) + b"\n")
         replies.flush()
+
+
+def _die_with(parent: int) -> None:
+    """The kernel ends us when the thread that started us is gone. The end of the input says so too, but nobody reads it while native code
+    holds the interpreter (Helm is being loaded, or hangs). Elsewhere than on Linux that is all there is."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
 
 
 def make_backend(kubeconfig: str, backend: str) -> Backend:

@@ -1,5 +1,6 @@
 """What a hung, killed or orphaned worker costs: its own job, and nothing else (rule H3)."""
 
+import contextlib
 import io
 import json
 import os
@@ -128,21 +129,30 @@ def test_closing_ends_the_workers_at_once(made: Made) -> None:
     assert not made.pool.start(hangs())
 
 
-def test_H3_a_worker_dies_with_its_parent(tmp_path: Path, silent_config: Path) -> None:
+@pytest.mark.parametrize("hung", [False, True], ids=["idle", "hung"])
+def test_H3_a_worker_dies_with_its_parent(tmp_path: Path, silent_config: Path, hung: bool) -> None:
+    """A hung one, here stopped, does not read that its parent is gone."""
     code = (
         "import sys, pathlib\n"
         "from gitops_canary.adapters.helm.child import Child\n"
+        "from gitops_canary.adapters.helm.messages import Work\n"
         f"child = Child(pathlib.Path({str(tmp_path / 'home')!r}), kubeconfig={str(silent_config)!r})\n"
+        "child.ask(Work('render', '', '', 'x'), 60)\n"
         "print(child.pid, flush=True)\n"
         "sys.stdin.read()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdin is not None
     assert parent.stdout is not None
-    worker = os.pidfd_open(int(parent.stdout.readline()))
+    pid = int(parent.stdout.readline())
+    worker = os.pidfd_open(pid)
+    if hung:
+        os.kill(pid, signal.SIGSTOP)
     parent.kill()
     parent.communicate()
     ended = select_readable(worker, 20)
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(worker, signal.SIGKILL)
     os.close(worker)
     assert ended
 
