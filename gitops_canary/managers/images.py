@@ -79,6 +79,7 @@ class ImagesManager:
             tree = self._repository.tree(head)
             foreign = "" if self._rules.adopt_results else self._reader.foreign(tree, self._cluster.cluster_id())
             if foreign:
+                self._log.warning(foreign, manager=self.name)
                 return Turn(foreign, not_before=now.mono + self._rules.poll_interval)
             return self._turn(now, keys, tree)
         except GitopsCanaryError as error:

@@ -240,6 +240,9 @@ def test_G9_a_foreign_folder_stops_bumps_and_says_so() -> None:
     world.registry.push(PODINFO, "3.1.1")
     turn = world.scan()
     assert "--adopt-results" in turn.says
+    assert sum("--adopt-results" in sentence for sentence in world.log.sentences) == 1
+    world.scan()
+    assert sum("--adopt-results" in sentence for sentence in world.log.sentences) == 2
     assert world.repository.log() == ["Start"]
     world.rules = ImageRules(adopt_results=True)
     world.restart()
