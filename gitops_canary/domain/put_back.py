@@ -21,20 +21,28 @@ class PutBack:
 
 @dataclass(frozen=True)
 class Others:
-    """What else speaks against it: canaries on the same key that still analyse or have promoted the image, other clusters that have."""
+    """What else speaks against it: canaries on the same key that still analyse the image, have promoted it or serve it from their target,
+    other clusters that have. `rolled_back`: canaries on the key that failed it and left the file to whoever ends last."""
 
     analysing: tuple[str, ...] = ()
     promoted: tuple[str, ...] = ()
+    serving: tuple[str, ...] = ()
     clusters: tuple[str, ...] = ()
+    rolled_back: tuple[str, ...] = ()
+
+
+GIVEN_UP = (Outcome.ABORTED, Outcome.INCONCLUSIVE)
+"""Outcomes that judge nothing: the last of a key's canaries may end so, and what the others judged then counts (rule G6)."""
 
 
 def decide_put_back(result: Result, key: ImageKey | Nowhere, *, newest: bool, others: Others) -> PutBack:
     """`newest` = no later result of this canary is pending (rule G4)."""
-    if result.outcome is not Outcome.ROLLED_BACK:
+    finishes = result.outcome in GIVEN_UP and bool(others.rolled_back) and image_changed(result)
+    if result.outcome is not Outcome.ROLLED_BACK and not finishes:
         return PutBack(differs=result.differs)
     if not image_changed(result):
         return PutBack(says=f"{what_changed(result)} cannot be put back by the operator: Git differs from what serves", differs=True)
-    if not result.put_back:
+    if not result.put_back and not finishes:
         return PutBack(differs=result.differs)
     if not newest:
         return PutBack(says="The file was left alone: a later run of this canary has ended meanwhile")
@@ -52,6 +60,7 @@ def _against(result: Result, key: ImageKey, others: Others) -> PutBack | None:
     reasons = {
         "still analysed by": others.analysing,
         "promoted by": others.promoted,
+        "served by the target of": others.serving,
         "promoted in cluster": others.clusters,
     }
     for why, names in reasons.items():
@@ -79,20 +88,34 @@ def quarantined(result: Result, key: ImageKey | Nowhere) -> Quarantined | None:
 
 def image_promoted(status: Mapping[str, object], image: str) -> bool:
     """Whether a canary's last run promoted that image, from its raw status."""
-    return _of_run(status, image, "promoted")
+    return _ended(_run_of(status, image), Outcome.PROMOTED)
 
 
 def image_analysed(status: Mapping[str, object], image: str) -> bool:
     """Whether a canary's run of that image is under way."""
-    return _of_run(status, image, "")
+    return _ended(_run_of(status, image), "")
 
 
-def _of_run(status: Mapping[str, object], image: str, outcome: str) -> bool:
+def image_rolled_back(status: Mapping[str, object], image: str) -> bool:
+    """Whether a canary's last run judged that image bad."""
+    return _ended(_run_of(status, image), Outcome.ROLLED_BACK)
+
+
+def image_serving(status: Mapping[str, object], image: str) -> bool:
+    """Whether a canary's target serves that image since its promotion failed (rule R11)."""
+    return bool((_run_of(status, image) or {}).get("serves"))
+
+
+def _ended(run: Mapping[str, object] | None, outcome: str) -> bool:
+    return run is not None and str(run.get("outcome") or "") == outcome
+
+
+def _run_of(status: Mapping[str, object], image: str) -> Mapping[str, object] | None:
+    """The last run, if it was of that image."""
     run = status.get("run")
-    if not isinstance(run, Mapping):
-        return False
-    now = run.get("now")
-    return isinstance(now, Mapping) and same_image(str(now.get("image") or ""), image) and str(run.get("outcome") or "") == outcome
+    now = run.get("now") if isinstance(run, Mapping) else None
+    fits = isinstance(now, Mapping) and same_image(str(now.get("image") or ""), image)
+    return run if fits and isinstance(run, Mapping) else None
 
 
 def same_image(one: str, other: str) -> bool:

@@ -9,7 +9,18 @@ from gitops_canary.domain.commits import bump_of, image_changed, image_of, line,
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.links import commit_link
 from gitops_canary.domain.lookups import Nowhere, Workload, find_key, home_of
-from gitops_canary.domain.put_back import Others, PutBack, decide_put_back, held_by, image_analysed, image_promoted, quarantined
+from gitops_canary.domain.put_back import (
+    GIVEN_UP,
+    Others,
+    PutBack,
+    decide_put_back,
+    held_by,
+    image_analysed,
+    image_promoted,
+    image_rolled_back,
+    image_serving,
+    quarantined,
+)
 from gitops_canary.domain.resources import Doc, Ref, ref_of
 from gitops_canary.domain.results import Outcome, Result, result_from
 from gitops_canary.managers.base import Backoff, earliest
@@ -225,7 +236,7 @@ class ResultsManager:
     def _others(self, tree: Tree, one: _Pending, key: ImageKey | Nowhere) -> Others:
         """Canaries of this cluster on the same key (rule G6), and clusters that share the repository (rule G9)."""
         result = one.result
-        if isinstance(key, Nowhere) or result.outcome is not Outcome.ROLLED_BACK:
+        if isinstance(key, Nowhere) or result.outcome not in (Outcome.ROLLED_BACK, *GIVEN_UP):
             return Others()
         resources = self._reader.resources(tree)
         sharing = [
@@ -238,10 +249,15 @@ class ResultsManager:
             for ledger in self._reader.ledgers(tree)[0]
             if ledger.cluster != self._rules.cluster_name and (ledger.namespace, ledger.canary) == (result.namespace, result.canary)
         ]
+        def those(rule: Callable[[Mapping[str, object], str], bool], canaries: Sequence[Doc] = sharing) -> tuple[str, ...]:
+            return tuple(_named(canary) for canary in canaries if rule(canary.get("status") or {}, result.now.image))
+
         return Others(
-            tuple(_named(canary) for canary in sharing if image_analysed(canary.get("status") or {}, result.now.image)),
-            tuple(_named(canary) for canary in sharing if image_promoted(canary.get("status") or {}, result.now.image)),
+            those(image_analysed),
+            those(image_promoted),
+            those(image_serving, [*sharing, one.canary]),
             held_by(others, result.now.image),
+            those(image_rolled_back),
         )
 
     def _tree(self) -> Tree | None:

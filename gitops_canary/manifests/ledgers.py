@@ -136,7 +136,7 @@ def _run(result: Result, *, edited: bool, says: str, file: str, differs: bool) -
         "file": file,
         "says": says,
     }
-    flags = {"edited": edited} if result.outcome is Outcome.ROLLED_BACK else {}
+    flags = {"edited": edited} if edited or result.outcome is Outcome.ROLLED_BACK else {}
     return {**_sparse(raw), **flags, **({"differs": True} if differs else {})}
 
 

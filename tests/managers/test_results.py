@@ -286,6 +286,7 @@ def shared(world: Results, other: dict[str, Any]) -> None:
         pytest.param({"number": 1, "now": {"image": BAD}, "outcome": "promoted"}, "3.1.1", id="promoted it"),
         pytest.param({"number": 1, "now": {"image": BAD}, "outcome": "rolled-back"}, "3.1.0", id="rolled back too"),
         pytest.param({"number": 1, "now": {"image": GOOD}, "outcome": "promoted"}, "3.1.0", id="promoted another"),
+        pytest.param({"number": 1, "now": {"image": BAD}, "outcome": "aborted", "serves": True}, "3.1.1", id="serves it from its target"),
     ],
 )
 def test_G6_a_shared_key_is_put_back_when_all_have_ended_and_none_promoted(run: dict[str, Any], tag: str) -> None:
@@ -294,6 +295,26 @@ def test_G6_a_shared_key_is_put_back_when_all_have_ended_and_none_promoted(run: 
     world.ends(result())
     world.record()
     assert f"tag: {tag}\n" in world.repository.text(FRONTEND)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "run", "serves", "tag"),
+    [
+        pytest.param(Outcome.ABORTED, "rolled-back", False, "3.1.0", id="aborted after one failed"),
+        pytest.param(Outcome.INCONCLUSIVE, "rolled-back", False, "3.1.0", id="inconclusive after one failed"),
+        pytest.param(Outcome.ABORTED, "aborted", False, "3.1.1", id="nobody judged it bad"),
+        pytest.param(Outcome.ABORTED, "promoted", False, "3.1.1", id="the other promoted it"),
+        pytest.param(Outcome.ABORTED, "rolled-back", True, "3.1.1", id="its own target serves it"),
+        pytest.param(Outcome.PROMOTED, "rolled-back", False, "3.1.1", id="promoted after one failed"),
+    ],
+)
+def test_G6_whoever_ends_last_puts_back_what_another_canary_of_the_key_failed(outcome: Outcome, run: str, serves: bool, tag: str) -> None:
+    world = Results()
+    shared(world, {"phase": "Failed", "run": {"number": 1, "now": {"image": BAD}, "outcome": run}})
+    world.ends(result(outcome=outcome), run={"number": 1, "now": {"image": BAD}, "outcome": outcome.value, "serves": serves})
+    world.record()
+    assert f"tag: {tag}\n" in world.repository.text(FRONTEND)
+    assert ("edited: true" in world.ledger()) == (tag == "3.1.0")
 
 
 def test_G7_what_cannot_be_put_back_names_the_commit_that_brought_it() -> None:
