@@ -249,6 +249,7 @@ class ResultsManager:
             for ledger in self._reader.ledgers(tree)[0]
             if ledger.cluster != self._rules.cluster_name and (ledger.namespace, ledger.canary) == (result.namespace, result.canary)
         ]
+
         def those(rule: Callable[[Mapping[str, object], str], bool], canaries: Sequence[Doc] = sharing) -> tuple[str, ...]:
             return tuple(_named(canary) for canary in canaries if rule(canary.get("status") or {}, result.now.image))
 

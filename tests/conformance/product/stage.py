@@ -27,6 +27,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,6 +92,16 @@ class Stage:
         command = [program("helm"), "--kubeconfig", str(self.world.kubeconfig), *words]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert ended.returncode == 0, f"helm {' '.join(words)}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    def command(self, *words: str) -> str:
+        """What `gitops-canary` prints for a person with the cluster's kubeconfig."""
+        hosts = self._folder / "known_hosts"
+        hosts.write_text(self.world.git.known_hosts + "\n")
+        own = [f"--kubeconfig={self.world.kubeconfig}", f"--git-url={self.world.git.url(REPOSITORY)}", f"--git-known-hosts={hosts}"]
+        command = [sys.executable, "-m", "gitops_canary", *words, *own, f"--operator-namespace={NAMESPACE}"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ended.returncode == 0, f"gitops-canary {' '.join(words)}: {ended.stdout}{ended.stderr}"
         return ended.stdout
 
     def get(self, kind: str, name: str, namespace: str = "") -> Doc | None:

@@ -1,0 +1,137 @@
+"""Stories of results in Git: Git away, the operator killed before it recorded, people who push meanwhile, other clusters' folders."""
+
+import pytest
+import yaml
+
+from gitops_canary.sandbox.world import REPOSITORY
+from tests.conformance.product.apps import App, Cast
+from tests.conformance.product.scripts import plain
+from tests.conformance.product.stage import Stage
+
+APPS = [
+    plain("away", step=10),
+    plain("awry", judged=True),
+    plain("late", judged=True),
+    plain("rewound"),
+    plain("busy-branch", step=10),
+    plain("back-again"),
+    plain("elsewhere"),
+]
+
+
+@pytest.fixture(scope="module")
+def cast(stage: Stage) -> Cast:
+    return Cast(stage, APPS)
+
+
+def pending(app: App) -> list[str]:
+    """Outcomes that wait for Git."""
+    return [one["outcome"] for one in app.status.get("pendingResults") or ()]
+
+
+def test_G1_two_runs_end_while_git_is_away_and_both_are_recorded_when_it_is_back(cast: Cast, stage: Stage) -> None:
+    good, bad = cast["away"], cast["awry"]
+    good.push("1.0.1")
+    bad.push("1.0.1", "errors=0.5")
+    for app in (good, bad):
+        app.wait_weight(10)
+    with stage.git_away():
+        good.wait("the promotion's end", lambda: good.phase == "Succeeded" and pending(good) == ["promoted"])
+        bad.wait("the rollback's end", lambda: bad.phase == "Failed" and pending(bad) == ["rolled-back"])
+        assert (good.weight, good.replicas(), good.image()) == (0, 0, "1.0.1")
+        assert (bad.weight, bad.replicas(), bad.image()) == (0, 0, "1.0.0")
+    good.wait_commit("Promote app.away 1.0.1")
+    bad.wait_commit("Roll back app.awry 1.0.1 to 1.0.0: success rate")
+    for app in (good, bad):
+        app.wait("nothing pending", lambda app=app: not pending(app))
+    assert "image: shop/awry:1.0.0\n" in bad.file
+
+
+def test_G5_a_persons_newer_edit_of_the_line_is_left_alone_and_the_result_says_so(cast: Cast, stage: Stage) -> None:
+    app = cast["late"]
+    app.push("1.0.1", "errors=0.5")
+    app.wait_weight(25)
+    with stage.git_away():
+        app.wait("a result that waits", lambda: pending(app) == ["rolled-back"])
+        host = stage.world.git.repository(REPOSITORY)
+        edited = host.read(app.script.path).replace(b"shop/late:1.0.1", b"shop/late:0.9.0")
+        host.commit({app.script.path: edited}, "Back to what I know")
+    app.push("0.9.0")
+    app.wait_commit("Roll back app.late 1.0.1")
+    assert "image: shop/late:0.9.0\n" in app.file
+    run = app.results["run"]
+    assert (run["edited"], "0.9.0" in run["says"]) == (False, True)
+    assert [one["tag"] for one in app.results["quarantine"]] == ["1.0.1"]
+    app.wait("the person's tag to serve", lambda: app.image() == "0.9.0")
+
+
+def test_G3_commits_that_people_push_during_a_run_all_stay(cast: Cast, stage: Stage) -> None:
+    app = cast["busy-branch"]
+    app.push("1.0.1")
+    made = []
+    while "Promote app.busy-branch 1.0.1" not in app.subjects():
+        made.append(stage.person.commit({"notes.md": f"Note {len(made)}\n"}, f"Note {len(made)}"))
+    own = [one.subject for one in stage.commits() if one.revision in made]
+    assert own == [f"Note {number}" for number in range(len(made))]
+    assert app.subjects() == ["Auto-release shop/busy-branch:1.0.1", "Promote app.busy-branch 1.0.1"]
+
+
+def test_G3_O2_a_rewound_branch_is_adopted_nothing_is_brought_back_and_nothing_is_pruned(cast: Cast, stage: Stage) -> None:
+    app = cast["rewound"]
+    config = yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lost", "namespace": "rewound"}})
+    before = stage.commits()[-1].revision
+    lost = stage.person.commit({"apps/lost.yaml": config}, "A ConfigMap")
+    app.wait("the ConfigMap", lambda: app.find("configmap", "lost"))
+    mark = stage.mark()
+    stage.person.force(before)
+    stage.wait_said("the branch was rewritten", since=mark)
+    app.push("1.0.1")
+    app.wait_promoted("1.0.1")
+    assert lost not in [one.revision for one in stage.commits()]
+    assert app.find("configmap", "lost"), "what the branch lost stays in the cluster"
+
+
+def test_G8_a_tag_that_a_person_took_back_is_quarantined_until_it_is_retried(cast: Cast, stage: Stage) -> None:
+    app = cast["back-again"]
+    app.push("1.0.1")
+    app.wait_promoted("1.0.1")
+    revision = app.edit("shop/back-again:1.0.1", "shop/back-again:1.0.0", "We do not like it")
+    app.wait_commit("Promote app.back-again 1.0.0")
+    app.wait("the quarantine", lambda: app.results.get("quarantine"))
+    assert [(one["tag"], one["reason"]) for one in app.results["quarantine"]] == [("1.0.1", f"taken back by {revision[:12]}")]
+    assert "image: shop/back-again:1.0.0\n" in app.file
+    mark = stage.mark()
+    stage.command("retry", "back-again/app")
+    app.wait_commit("Retry app.back-again 1.0.1", mark)
+    app.wait_commit("Promote app.back-again 1.0.1", mark)
+    assert not app.results.get("quarantine")
+
+
+def test_G9_what_another_cluster_quarantined_is_not_bumped(cast: Cast, stage: Stage) -> None:
+    app = cast["elsewhere"]
+    entry = {"image": "shop/elsewhere", "tag": "1.0.1", "reason": "success rate 50.00% < 99%"}
+    text = yaml.safe_dump({"cluster": "other", "clusterId": "other-id", "canary": "elsewhere/app", "quarantine": [entry]})
+    stage.person.commit({".gitops-canary/other/elsewhere/app.yaml": text}, "Another cluster's result")
+    stage.polls(2)
+    app.push("1.0.1")
+    stage.polls(5)
+    app.push("1.0.2")
+    app.wait_promoted("1.0.2")
+    assert app.subjects() == ["Auto-release shop/elsewhere:1.0.2", "Promote app.elsewhere 1.0.2"]
+
+
+def test_G9_a_foreign_id_in_its_own_folder_stops_bumps_and_records_and_is_said(cast: Cast, stage: Stage) -> None:
+    app = cast["elsewhere"]
+    path = ".gitops-canary/default/elsewhere/app.yaml"
+    ours = stage.person.read(path)
+    foreign = ours.replace(app.results["clusterId"], "another-cluster")
+    mark = stage.mark()
+    stage.person.commit({path: foreign}, "A rebuilt cluster's folder")
+    try:
+        stage.wait_said("cannot record results or bump", "another-cluster", "--adopt-results", since=mark)
+        app.push("1.0.3")
+        stage.polls(5)
+        assert app.subjects(mark) == []
+    finally:
+        stage.person.commit({path: ours}, "Ours again")
+    app.wait_promoted("1.0.3")
