@@ -13,13 +13,10 @@ from gitops_canary.domain.errors import UserError
 from gitops_canary.sandbox.apiserver import ApiServer
 from gitops_canary.sandbox.control_plane import binaries
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
+from tests.fixtures_servers import LEFT_OUT
 
 REQUIRED = "GITOPS_CANARY_REQUIRE_CONTROL_PLANE"
 """Set to 1 in CI: there a missing control plane fails the tests that need it, so that nothing is left out silently."""
-
-left_out = pytest.StashKey[tuple[int, str]]()
-took_part = pytest.StashKey[dict[str, str]]()
-
 
 SERVERS = ("sandbox", "real")
 
@@ -52,25 +49,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     reason = absence()
     if not needing or not reason or os.environ.get(REQUIRED) == "1":
         return
-    config.stash[left_out] = (len(needing), reason)
+    config.stash[LEFT_OUT][f"on a real control plane: {reason}"] = len(needing)
     config.hook.pytest_deselected(items=needing)
     items[:] = [item for item in items if item not in needing]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if took_part in config.stash:
-        servers = ", ".join(f"{name} {version}" for name, version in config.stash[took_part].items())
-        terminalreporter.write_line(f"real servers that took part: {servers}")
-    if left_out in config.stash:
-        count, reason = config.stash[left_out]
-        terminalreporter.write_line(f"{count} tests on a real control plane were left out: {reason}", yellow=True)
-
-
 @pytest.fixture(scope="session")
-def control_plane(request: pytest.FixtureRequest) -> Iterator[ControlPlane]:
+def control_plane() -> Iterator[ControlPlane]:
     """One plane for the whole session: tests use namespaces and cluster-scoped names of their own."""
     with ControlPlane() as plane:
-        request.config.stash[took_part] = plane.versions()
         yield plane
 
 

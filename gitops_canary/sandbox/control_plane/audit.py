@@ -36,11 +36,28 @@ def requests(log: Path, since: int = 0) -> list[Request]:
     with log.open("rb") as file:
         file.seek(since)
         lines = file.read().split(b"\n")[:-1]
-    return list(_answered(orjson.loads(line) for line in lines if line))
+    return list(_answered((orjson.loads(line) for line in lines if line), set()))
 
 
-def _answered(events: Iterable[dict[str, Any]]) -> Iterable[Request]:
-    started: set[str] = set()
+class Follower:
+    """The log as it grows, each line read once; `requests` is everything so far."""
+
+    def __init__(self, log: Path) -> None:
+        self._log, self._place = log, 0
+        self._started: set[str] = set()
+        self._seen: list[Request] = []
+
+    def requests(self) -> list[Request]:
+        with self._log.open("rb") as file:
+            file.seek(self._place)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._place += len(whole)
+        self._seen += _answered((orjson.loads(line) for line in whole.splitlines()), self._started)
+        return self._seen
+
+
+def _answered(events: Iterable[dict[str, Any]], started: set[str]) -> Iterable[Request]:
     for event in events:
         # A long-running request is logged at its start and at its end; a refused watch only at its end.
         if event["auditID"] in started:

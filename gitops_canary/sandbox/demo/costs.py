@@ -24,14 +24,12 @@ class Place:
 
 
 def place_of(world: World) -> Place:
-    return Place(len(world.api.audit) if world.api is not None else 0, world.metrics.queries())
+    return Place(len(world.asked()), world.metrics.queries())
 
 
 def asked_since(world: World, place: Place) -> list[Asked]:
-    """The operator's requests and its applier's; watches stand in the audit when they end."""
-    if world.api is None:
-        return []
-    return [one for one in list(world.api.audit)[place.asked :] if one.user.startswith(ACCOUNT) and one.verb != "watch"]
+    """The operator's requests and its applier's, without watches."""
+    return [one for one in world.asked()[place.asked :] if one.user.startswith(ACCOUNT) and one.verb != "watch"]
 
 
 def an_advance(asked: Sequence[Asked]) -> tuple[float, float, float] | None:
@@ -72,7 +70,7 @@ def rows(world: World, story: Place, idle: Place, idle_seconds: float) -> list[l
     memory = resident(world)
     return [
         ["an advance: writes, Events, reads", _numbers(advance), "2, 1, 0"],
-        [f"idle {idle_seconds:.0f} s: requests beside the lease", str(len(quiet)) if world.api is not None else "not counted here", "0"],
+        [f"idle {idle_seconds:.0f} s: requests beside the lease", str(len(quiet)), "0"],
         [f"idle {idle_seconds:.0f} s: metrics queries", str(world.metrics.queries() - idle.queries), "0"],
         ["the story: metrics queries", str(idle.queries - story.queries), ""],
         ["operator's memory (Helm workers apart)", f"{memory:.0f} MiB" if memory is not None else "unknown here", "≤ 150 MB"],
@@ -80,4 +78,4 @@ def rows(world: World, story: Place, idle: Place, idle_seconds: float) -> list[l
 
 
 def _numbers(advance: tuple[float, float, float] | None) -> str:
-    return ", ".join(f"{number:g}" for number in advance) if advance is not None else "not counted here"
+    return ", ".join(f"{number:g}" for number in advance) if advance is not None else "none seen"

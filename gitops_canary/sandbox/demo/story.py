@@ -75,6 +75,8 @@ class Story:
         self._world.git.on_push(self._pushed)
         kinds = f"{self._world.mesh.kind} splits the traffic, {self._world.metrics.kind} measures it"
         self._show.note(f"The cluster repository is {self._world.git.url(REPOSITORY)}; {kinds}", "dim")
+        for sentence in self._world.instead():
+            self._show.note(f"Note: {sentence}", "yellow")
 
     def _install(self) -> None:
         self._show.chapter("Install gitops-canary and give its key write access")

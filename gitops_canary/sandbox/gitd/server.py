@@ -29,6 +29,8 @@ class GitServer:
     """Git over SSH at `ssh://git@host:port/name.git`. Keys hold for all repositories. `start` and `stop` may follow each other: host key
     and repositories stay in `root`, the port too."""
 
+    kind = "sandbox"
+
     def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
         self.root, self.host, self.port = root, host, port
         self.faults = Faults()

@@ -20,6 +20,8 @@ from gitops_canary.sandbox.registryd.store import Store
 class RegistryServer:
     """An OCI registry in memory. `start` binds (port 0 = any free one), `url` is its base address."""
 
+    kind = "sandbox"
+
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -52,6 +54,10 @@ class RegistryServer:
 
     def stop(self) -> None:
         self._server.stop()
+
+    def notify(self, webhook: Webhook) -> None:
+        """Tell of pushes there, too."""
+        self.webhooks.append(webhook)
 
     def push_image(self, name: str, tag: str, labels: Mapping[str, str] | None = None, created: datetime | None = None) -> str:
         """Push a small real image over HTTP, as `docker push` would, to a registry that asks nobody; returns its digest."""

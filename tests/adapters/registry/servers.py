@@ -2,25 +2,24 @@
 
 import json
 import os
-import shutil
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from gitops_canary.sandbox.registryd import real
 from gitops_canary.sandbox.registryd.access import Access, Basic, Tokens
 from gitops_canary.sandbox.registryd.certificates import server_files
 from gitops_canary.sandbox.registryd.images import Target
+from gitops_canary.sandbox.registryd.real import RealRegistry
 from gitops_canary.sandbox.registryd.server import RegistryServer
 
 WAYS = ("none", "basic", "token", "tls")
 USERS = {"ann": "secret"}
 HTPASSWD = "ann:$2b$04$tN5QcHPrHZJOF6o/HvjosOJrhVnPG6aXZJH7tfKzUegpbY9Tgce6a\n"
 REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
-REAL = shutil.which("docker-registry") or ""
-"""Where Debian keeps the distribution project's registry."""
+REAL = real.program()
 
 
 @dataclass(frozen=True)
@@ -67,44 +66,21 @@ def _docker_config(folder: Path, host: str) -> str:
 
 @contextmanager
 def _distribution(way: str, folder: Path) -> Iterator[str]:
-    assert REAL, f"{REQUIRED}=1, but docker-registry is not installed"
     with ExitStack() as stack:
-        config = folder / "registry.json"
-        config.write_text(json.dumps(_settings(way, folder, stack)))
-        process = subprocess.Popen([REAL, "serve", str(config)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        assert process.stderr is not None
-        try:
-            address = next(line.split("listening on ")[1].split(",")[0].split('"')[0] for line in process.stderr if "listening on" in line)
-            drain = threading.Thread(target=process.stderr.read, daemon=True)
-            drain.start()
-            yield f"{'https' if way == 'tls' else 'http'}://{address}"
-        finally:
-            process.terminate()
-            process.wait(10)
-            drain.join(10)
-            process.stderr.close()
+        server = stack.enter_context(RealRegistry(folder / "distribution", _settings(way, folder, stack)))
+        yield server.url
 
 
-def _settings(way: str, folder: Path, stack: ExitStack) -> dict[str, object]:
-    """JSON is YAML."""
-    http: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "test"}
-    auth: dict[str, object] = {}
+def _settings(way: str, folder: Path, stack: ExitStack) -> dict[str, Any]:
     if way == "tls":
-        http["tls"] = {"certificate": str(folder / "server.crt"), "key": str(folder / "server.key")}
+        return {"http": {"tls": {"certificate": str(folder / "server.crt"), "key": str(folder / "server.key")}}}
     if way == "basic":
         (folder / "htpasswd").write_text(HTPASSWD)
-        auth = {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}
+        return {"auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}}}
     if way == "token":
         tokens = Tokens(USERS)
         service = stack.enter_context(RegistryServer(access=tokens))
         (folder / "roots.pem").write_bytes(tokens.certificate)
-        auth = {
-            "token": {
-                "realm": f"{service.url}/token",
-                "service": tokens.service,
-                "issuer": tokens.issuer,
-                "rootcertbundle": str(folder / "roots.pem"),
-            }
-        }
-    storage = {"inmemory": {}, "delete": {"enabled": True}}
-    return {"version": "0.1", "log": {"level": "info"}, "storage": storage, "http": http} | ({"auth": auth} if auth else {})
+        known = {"service": tokens.service, "issuer": tokens.issuer, "rootcertbundle": str(folder / "roots.pem")}
+        return {"auth": {"token": {"realm": f"{service.url}/token", **known}}}
+    return {}

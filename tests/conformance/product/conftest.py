@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conformance.product.stage import Server, Stage
-from tests.fixtures_control_plane import took_part
 
 
 @pytest.fixture(scope="session", params=["sandbox", pytest.param("real", marks=pytest.mark.control_plane)])
@@ -13,6 +12,4 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Started by the first story that asks for it, shared by all stories of its kind of server."""
     server: Server = request.param
     with Stage(tmp_path_factory.mktemp(f"stage-{server}"), server) as stage:
-        if stage.world.plane is not None:
-            request.config.stash[took_part] = stage.world.plane.versions()
         yield stage
