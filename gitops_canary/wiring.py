@@ -218,7 +218,7 @@ class Application:
             rules,
             self.log,
             holder=self._holder,
-            refusal=refusal_by_canaries(self.cluster),
+            refusal=refusal_by_canaries(self.cluster, self._retried),
         )
 
     def _holder(self) -> str:
@@ -239,6 +239,9 @@ class Application:
 
     def _recorded_number(self, key: str) -> int | None:
         return self.results.recorded_number(key) if self.results is not None else None
+
+    def _retried(self, key: str, number: int) -> bool:
+        return self.results is not None and self.results.retried(key, number)
 
     def _file_image(self, key: str, container: str) -> str | None:
         return self.results.file_image(key, container) if self.results is not None else None
