@@ -72,6 +72,9 @@ class Applier:
         sent = copy.deepcopy(doc)
         if live is not None:
             sent["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        elif "replicas" in (resource.doc.get("spec") or {}):
+            # Nobody has decided yet: a new workload begins with what the file says, and its primary with as many.
+            sent["spec"]["replicas"] = resource.doc["spec"]["replicas"]
         answer = self._cluster.apply(sent, as_user=self._as_user)
         version = str(answer["metadata"].get("resourceVersion", ""))
         self._stands[resource.ref.identity] = _Stand(digest(doc), projection(answer, doc), version)

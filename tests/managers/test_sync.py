@@ -1,5 +1,6 @@
 """Claims about sync in virtual time: what Git says comes, what it no longer says goes, nobody else's work is undone."""
 
+import json
 from typing import Any
 
 import pytest
@@ -184,6 +185,19 @@ def test_O2_a_rewound_branch_is_adopted_without_pruning_and_what_it_lost_is_mark
     world.restart()
     world.turn()
     assert world.object(lost) is not None
+
+
+def test_O1_a_new_workload_begins_with_the_replicas_of_its_file_although_a_canary_scales_it() -> None:
+    meta = {"name": "web", "namespace": "test"}
+    spec = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}
+    canary = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": meta, "spec": spec}
+    world = World({"web.yaml": deployment(replicas=3), "canary.yaml": json.dumps(canary)})
+    world.turn()
+    assert (world.object(WEB) or {})["spec"]["replicas"] == 3
+    world.cluster.scale(WEB, 0)
+    world.repository.human_pushes({"web.yaml": deployment("podinfo:3.1.1", replicas=3)})
+    world.turn()
+    assert (world.object(WEB) or {})["spec"]["replicas"] == 0
 
 
 def test_O1_replicas_of_a_scaled_workload_are_handed_over_with_their_live_value() -> None:
