@@ -28,7 +28,7 @@ class ApiError(Exception):
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
-        self.status, self.message = status, message
+        self.status = status
 
 
 NETWORK = (aiohttp.ClientError, TimeoutError, OSError)

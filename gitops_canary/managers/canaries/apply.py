@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from gitops_canary.domain.canary.checks import run_id
 from gitops_canary.domain.canary.model import Copy, Create, Effect, Finalizer, Notify, Route, Scale, ScalePrimary, revision_id
 from gitops_canary.domain.canary.objects import apex_service, config_copy, primary_deployment, primary_scaler, side_services
-from gitops_canary.domain.canary.transitions import Phase
+from gitops_canary.domain.canary.transitions import RESTING, Phase
 from gitops_canary.domain.errors import Conflict
 from gitops_canary.domain.resources import Doc, ref_of
 from gitops_canary.managers.canaries.configs import Configs, config_ref
@@ -54,15 +54,17 @@ class Effects:
         world.versions[ref_of(doc)] = self._cluster.apply(doc)["metadata"]["resourceVersion"]
 
     def _create(self, world: World) -> None:
-        """Services are kept right; primary, its configs and autoscaler are made when missing, and changed only by promotions. The apex
-        Service moves to the primary once that is ready: Route comes with it then."""
+        """Services are kept right; primary, its configs and autoscaler are made when missing, and changed only by promotions, or where
+        somebody else's hand was on the primary. The apex Service moves to the primary once that is ready: Route comes with it then."""
         spec, target, selector = world.spec, world.target, world.selector
         if target is None or selector is None:
             return
         starting = world.status.phase in (Phase.NEW, Phase.INITIALIZING)
         for doc in side_services(spec, world.canary, target, selector):
             self._put(world, doc)
-        if world.primary is None or (starting and world.seen.primary_carries != world.revision):
+        if _edited(world):
+            self._put(world, self._primary(world, target["spec"]["template"], world.revision, frozenset(world.seen.configs)))
+        elif world.primary is None or (starting and world.seen.primary_carries != world.revision):
             self._copy_configs(world, world.seen.configs)
             self._put(world, self._primary(world, target["spec"]["template"], world.revision, frozenset(world.seen.configs)))
         if spec.scaler is not None and world.scaler is not None and scaler_ref(spec) not in world.versions:
@@ -120,6 +122,14 @@ class Effects:
             return
         patch = {"metadata": {"finalizers": wanted}}
         world.canary = self._cluster.patch(ref_of(world.canary), patch, resource_version=meta["resourceVersion"])
+
+
+def _edited(world: World) -> bool:
+    """At rest, the primary's template is not the target's that was copied to it last: another hand than ours changed it."""
+    target, primary = world.seen.target, world.seen.primary
+    if target is None or primary is None or world.status.phase not in RESTING:
+        return False
+    return world.seen.primary_carries == world.revision and primary.template != target.template
 
 
 def told_key(world: World, key: str, text: str) -> str:

@@ -313,6 +313,16 @@ def test_O1_a_chart_that_scales_the_target_up_is_scaled_down_again_without_a_run
     assert (world.replicas(world.target), world.phase) == (0, "Initialized")
 
 
+def test_O1_a_primary_that_a_person_edits_is_put_right_without_a_run() -> None:
+    world = World().initialised()
+    before = world.cluster.whole(world.primary)["spec"]["template"]
+    containers = [{**one, "image": "stefanprodan/podinfo:9.9.9"} for one in before["spec"]["containers"]]
+    world.cluster.change(world.primary, {"spec": {"template": {"spec": {"containers": containers}}}})
+    world.settle()
+    assert world.cluster.whole(world.primary)["spec"]["template"] == before
+    assert world.phase == "Initialized"
+
+
 def test_O1_a_service_rendered_by_a_chart_keeps_the_canary_from_starting_and_is_named() -> None:
     world = World()
     rendered: dict[str, Any] = {"apiVersion": "v1", "kind": "Service", "spec": {"selector": {"app": "frontend"}, "ports": [{"port": 9898}]}}
