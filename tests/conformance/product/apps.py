@@ -50,6 +50,11 @@ class App:
     def find(self, kind: str, name: str = "") -> Doc | None:
         return self.stage.get(kind, name or self.script.deployment, self.name)
 
+    def history(self) -> list[Doc]:
+        """Of its Helm release, oldest first."""
+        found: list[Doc] = yaml.safe_load(self.stage.helm("-n", self.name, "history", "app", "-o", "json"))
+        return found
+
     def patch(self, kind: str, body: Doc, name: str = "") -> None:
         """`kubectl patch`, as a person."""
         self.stage.patch(kind, name or self.script.deployment, self.name, body)

@@ -156,12 +156,14 @@ def plain(
     return Script(name, {path: "---\n".join(docs)}, image, path, before=before)
 
 
-def chart(name: str, *, values: Doc | None = None, analysis: Doc | None = None, path: str = "charts/podinfo", hpa: bool = False) -> Script:
+def chart(
+    name: str, *, values: Doc | None = None, analysis: Doc | None = None, path: str = "charts/podinfo", initialises: bool = True
+) -> Script:
     """A HelmRelease of the template's podinfo chart; `values` stand beside the image."""
     image = f"shop/{name}"
     canary = {"enabled": True, "analysis": {"interval": "1s", "threshold": 1, "stepWeight": 25, "window": "3s", **(analysis or {})}}
     canary["loadtest"] = {"enabled": True, "url": LOADTESTER, "duration": "10s", "rate": 20, "workers": 1, "path": "/"}
-    own = {"nameOverride": "app", "image": {"repository": image, "tag": FIRST}, "hpa": {"enabled": hpa}, "canary": canary}
+    own = {"nameOverride": "app", "image": {"repository": image, "tag": FIRST}, "hpa": {"enabled": False}, "canary": canary}
     annotations = {"fluxcd.io/automated": "true", "filter.fluxcd.io/chart-image": "semver:>=1"}
     doc = {
         "apiVersion": "flux.weave.works/v1beta1",
@@ -170,7 +172,7 @@ def chart(name: str, *, values: Doc | None = None, analysis: Doc | None = None, 
         "spec": {"releaseName": "app", "chart": {"path": path}, "values": _merged(own, values or {})},
     }
     place = f"apps/{name}.yaml"
-    return Script(name, {place: namespace(name) + "---\n" + yaml.safe_dump(doc, sort_keys=False)}, image, place)
+    return Script(name, {place: namespace(name) + "---\n" + yaml.safe_dump(doc, sort_keys=False)}, image, place, initialises=initialises)
 
 
 def _text(text: str) -> str:

@@ -34,10 +34,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from gitops_canary.adapters.cluster.leadership import LEADER_LABEL
 from gitops_canary.adapters.cluster.stories import COMPONENT
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.resources import Ref
+from gitops_canary.managers.inventory import InventoryStore
 from gitops_canary.sandbox.control_plane import binaries
 from gitops_canary.sandbox.data import template_files
 from gitops_canary.sandbox.gitd.bare import Logged
@@ -51,7 +51,7 @@ T = TypeVar("T")
 Server = Literal["sandbox", "real"]
 PATIENCE = 90.0
 LOOK = 0.03
-SETTINGS = {"analysis-interval-floor": "1s", "git-poll-interval": "1s", "registry-poll-interval": "2s", "deleted-canary-patience": "8s"}
+SETTINGS = {"analysis-interval-floor": "1s", "git-poll-interval": "1s", "registry-poll-interval": "2s"}
 BASE = ("namespaces/test.yaml", "releases/test/loadtester.yaml", "charts/")
 """What of the template stands in the cluster repository from the start: the load tester that all apps share, and the charts."""
 
@@ -82,7 +82,7 @@ class Stage:
 
     def kubectl(self, *words: str, docs: Sequence[Doc] = (), refused: str = "") -> str:
         """What kubectl prints; `docs` go to `-f -`. With `refused` it must fail with those words, which come back."""
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(docs)}) if docs else None
+        text = "\n---\n".join(map(json.dumps, docs)) if docs else None
         ended = subprocess.run([*self._kubectl, *words], input=text, capture_output=True, text=True, timeout=120, check=False)
         assert (ended.returncode != 0) == bool(refused), f"kubectl {' '.join(words)}: {ended.stdout}{ended.stderr}"
         assert refused in ended.stderr, ended.stderr
@@ -176,21 +176,6 @@ class Stage:
         self.wait("a new operator pod", lambda: [pod for pod in self.operator_pods() if pod["metadata"]["name"] not in old and _ready(pod)])
         self.attach(but=old)
 
-    def scale_operator(self, count: int) -> None:
-        """Returns when so many are ready, no other is left, and, if there is one at all, one of them leads."""
-        self.kubectl("-n", NAMESPACE, "scale", "deployment/gitops-canary", f"--replicas={count}")
-
-        def settled() -> bool:
-            pods = self.operator_pods()
-            return (
-                len(pods) == count
-                and all(map(_ready, pods))
-                and (not count or any(LEADER_LABEL in pod["metadata"]["labels"] for pod in pods))
-            )
-
-        self.wait(f"{count} operators", settled)
-        self.attach()
-
     def attach(self, but: frozenset[str] | set[str] = frozenset()) -> None:
         """Follow the operator's ready pods and lead the registry's webhook to the newest."""
         for pod in self.operator_pods():
@@ -225,6 +210,17 @@ class Stage:
             f"the commit {subject!r}", lambda: [one.revision for one in self.commits(since) if one.subject.startswith(subject)]
         )
         return found[0]
+
+    def wait_synced(self, revision: str) -> None:
+        """Git's commit, or a later one, is in the cluster."""
+        repository, inventory = self.world.git.repository(REPOSITORY), InventoryStore(self.world.cluster, NAMESPACE)
+
+        def contained() -> bool:
+            inventory.forget()
+            synced = inventory.load().revision
+            return bool(synced) and not repository.log(f"{synced}..{revision}")
+
+        self.wait(f"{revision[:7]} to be synced", contained)
 
     def commits(self, since: Mark | None = None) -> list[Logged]:
         """Oldest first."""
