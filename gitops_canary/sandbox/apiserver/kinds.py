@@ -41,6 +41,11 @@ class Kind:
         return self.custom or self.group in ("apps", "batch", "networking.k8s.io", "policy", "apiextensions.k8s.io") or self.kind == "Pod"
 
     @property
+    def needs_version(self) -> bool:
+        """Whether a PUT must say which version it replaces."""
+        return self.custom or self.kind in ("Lease", "CustomResourceDefinition", "PodDisruptionBudget")
+
+    @property
     def resource(self) -> str:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 

@@ -31,11 +31,12 @@ class Options:
 def managed(kind: Kind, new: Doc, old: Doc | None, options: Options, now: str) -> list[Doc]:
     """What an update changed belongs to the one who updated; what it removed belongs to nobody."""
     structure = Structure(kind.schema if kind.custom else None, kind.kind)
-    paths = {path for path in ownership.owned_paths(new, structure) if not _nobodys(path, kind, new, options)}
+    maps = ownership.maps_of(new, structure, custom=kind.custom)
+    paths = {path for path in ownership.owned_paths(new, structure) | maps if not _nobodys(path, kind, new, options)}
     if old is None:
         return [entry_of(kind, options, "Update", now, paths)] if paths else []
     entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
-    touched = {path for path in paths if differs(old, new, path)}
+    touched = {path for path in paths if (not ownership.has(old, path) if path in maps else differs(old, new, path))}
     if not touched and all(known <= paths for _, known in entries):
         return list(old["metadata"].get("managedFields") or ())
     mine = next((known for entry, known in entries if is_ours(entry, options, "Update")), set())

@@ -68,6 +68,9 @@ class Objects:
             raise problems.bad_request(
                 f"the name of the object ({doc['metadata'].get('name')}) does not match the name on the URL ({name})"
             )
+        if kind.needs_version and not doc["metadata"].get("resourceVersion"):
+            told = [("metadata.resourceVersion", "Invalid value: 0: must be specified for an update")]
+            raise problems.invalid(kind.group, kind.plural, name, told)
         self._check_version(kind, old, doc)
         return self._update(kind, old, doc, options)
 

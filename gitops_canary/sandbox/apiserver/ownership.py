@@ -29,6 +29,24 @@ def owned_paths(doc: Mapping[str, Any], structure: Structure) -> set[Path]:
     return found - IDENTITY - {("metadata",)}
 
 
+MAPS = frozenset({"labels", "annotations", "data", "binaryData", "limits", "requests", "rollingUpdate"})
+"""Fields of built-in kinds that are absent when empty; other structures are always there and have no owner of their own."""
+
+
+def maps_of(doc: Mapping[str, Any], structure: Structure, *, custom: bool, path: Path = ()) -> set[Path]:
+    """The maps themselves, which belong to the plain writer who brought them, whoever owns what is in them by now."""
+    found: set[Path] = set()
+    for key, value in doc.items():
+        at = (*path, key)
+        names = tuple(step for step in at if isinstance(step, str))
+        if not isinstance(value, Mapping) or not value or structure.atomic_map(names):
+            continue
+        if key in MAPS or (custom and at[0] != "metadata"):
+            found.add(at)
+        found |= maps_of(value, structure, custom=custom, path=at)
+    return found
+
+
 def _collect(value: Any, path: Path, names: tuple[str, ...], structure: Structure, found: set[Path]) -> None:
     if isinstance(value, Mapping) and value and not structure.atomic_map(names):
         for key, inner in value.items():
@@ -61,6 +79,16 @@ def fields_v1(paths: Iterable[Path]) -> dict[str, Any]:
             node = node.setdefault(_step_text(step), {})
         if not isinstance(path[-1], str):
             node.setdefault(".", {})
+    for path in leaves:
+        node = _node(root, path)
+        if node:
+            node["."] = {}
+    return root
+
+
+def _node(root: dict[str, Any], path: Path) -> dict[str, Any]:
+    for step in path:
+        root = root[_step_text(step)]
     return root
 
 
