@@ -79,6 +79,13 @@ def test_force_takes_the_field_over(api: Api) -> None:
     assert owners(forced.body) == {"a": {"f:data": {"f:y": {}}}, "b": {"f:data": {"f:x": {}}}}
 
 
+def test_a_map_stays_its_writer_s_when_all_in_it_was_taken(api: Api) -> None:
+    """The plain writer brought `data` itself, not only what is in it."""
+    api.create("configmaps", config_map(x="1"), fieldManager="human")
+    forced = api.apply("configmaps", config_map(x="2"), "b", force="true")
+    assert owners(forced.body) == {"human": {"f:data": {}}, "b": {"f:data": {"f:x": {}}}}
+
+
 def test_equal_values_are_owned_together(api: Api) -> None:
     api.apply("configmaps", config_map(x="1"), "a")
     both = api.apply("configmaps", config_map(x="1"), "b")

@@ -56,6 +56,22 @@ def test_a_second_create_of_one_name_is_already_there(api: Api) -> None:
     assert again.message == 'configmaps "one" already exists'
 
 
+def test_what_is_wrong_is_told_before_the_name_is_taken(api: Api) -> None:
+    api.create(WIDGETS, widget())
+    again = api.create(WIDGETS, widget(size="x"))
+    assert (again.code, again.body["reason"]) == (422, "Invalid")
+
+
+@pytest.mark.parametrize(("plural", "code"), [("leases", 422), (WIDGETS, 422), ("configmaps", 200)], ids=["lease", "custom", "config"])
+def test_a_put_without_a_version_is_refused_where_it_must_say_one(api: Api, plural: str, code: int) -> None:
+    api.create(plural, KINDS[plural])
+    put = api.put(plural, KINDS[plural])
+    assert put.code == code, put.body
+    if code == 422:
+        assert "metadata.resourceVersion: Invalid value: 0" in put.message
+        assert put.message.endswith("must be specified for an update")
+
+
 def test_replacing_what_is_not_there_is_refused(api: Api) -> None:
     assert api.put("configmaps", config_map()).code == 404
 

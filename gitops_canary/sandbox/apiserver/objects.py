@@ -52,12 +52,13 @@ class Objects:
         if meta.get("resourceVersion"):
             raise problems.Problem(500, "", "resourceVersion should not be set on objects to be created")
         self._check_namespace(kind, doc)
-        if self.store.get(kind.storage, name_of(doc)) is not None:
-            raise problems.exists(kind.group, kind.plural, meta["name"])
         self._born(kind, doc)
         if kind.status and kind.kind not in ("Namespace", "Pod", "Node", "Service"):
             doc.pop("status", None)
         made = self.finisher.finished(kind, doc, None, options)
+        # What is wrong with the object is told before that its name is taken.
+        if self.store.get(kind.storage, name_of(doc)) is not None:
+            raise problems.exists(kind.group, kind.plural, meta["name"])
         self._own(made, managed(kind, made, None, options, self.now()))
         return self._save(kind, made, None, options)
 

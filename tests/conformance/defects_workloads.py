@@ -1,0 +1,55 @@
+"""Defects of the controllers, and of what tools are shown of workloads; the API server's own stand beside this file."""
+
+from typing import Any
+
+from gitops_canary.sandbox.apiserver import handling
+from gitops_canary.sandbox.apiserver.handling import Handler
+from gitops_canary.sandbox.apiserver.problems import Problem
+from gitops_canary.sandbox.controllers import manager
+from gitops_canary.sandbox.controllers.deployments import Deployments
+from gitops_canary.sandbox.controllers.replicasets import Jobs, ReplicaSets
+from tests.conformance.planting import Defect, around, instead
+
+
+async def _idle(*_: Any) -> None:
+    """A controller that looks away."""
+
+
+async def _always_rolling(original: Any, self: Any, doc: Any) -> None:
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    await original(self, {**doc, "spec": {**doc["spec"], "strategy": strategy}})
+
+
+def _without_conditions(original: Any, self: Any, request: Any, meant: Any, doc: Any, code: int = 200) -> Any:
+    if meant.kind.kind != "Deployment" or "status" not in doc:
+        return original(self, request, meant, doc, code)
+    status = {key: value for key, value in doc["status"].items() if key != "conditions"}
+    return original(self, request, meant, {**doc, "status": status}, code)
+
+
+def _no_scale(*_: Any) -> Any:
+    raise Problem(404, "NotFound", "there is no scale")
+
+
+DEFECTS = (
+    Defect(
+        "no Recreate: every Deployment rolls", around(Deployments, "sync", _always_rolling), ("test_recreate_ends_the_old_before_the_new",)
+    ),
+    Defect("ReplicaSets make no pods", instead(ReplicaSets, "sync", _idle), ("test_a_pod_that_is_deleted_is_made_again",)),
+    Defect(
+        "Deployments are not looked at",
+        instead(Deployments, "sync", _idle),
+        (
+            "test_a_deployment_becomes_available",
+            "test_a_new_image_rolls_and_the_old_set_stays_empty",
+            "test_a_template_that_comes_back_adopts_its_old_set",
+            "test_a_scale_goes_up_down_and_to_nothing",
+            "test_a_rollout_that_does_not_move_exceeds_its_deadline",
+            "test_a_bad_image_leaves_the_old_pods_at_work",
+        ),
+    ),
+    Defect("Jobs are not looked at", instead(Jobs, "sync", _idle), ("test_a_job_completes", "test_a_job_fails_.*")),
+    Defect("autoscalers are not looked at", instead(manager, "sync_autoscaler", _idle), (r"test_an_autoscaler_.*",)),
+    Defect("a Deployment's conditions are not shown", around(Handler, "_shown", _without_conditions), ("test_kubectl_describes",)),
+    Defect("a scale cannot be read", instead(handling, "scale_of", _no_scale), ("test_kubectl_waits_scales_restarts_and_deletes",)),
+)
