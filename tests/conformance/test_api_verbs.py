@@ -259,3 +259,11 @@ def test_an_immutable_config_stays_immutable_and_names_every_field(api: Api) -> 
     assert told.code == 422
     assert [cause["field"] for cause in told.body["details"]["causes"]] == ["immutable", "data", "binaryData"]
     assert api.put("configmaps", {**first, "metadata": {"name": "fixed", "labels": {"still": "editable"}}}).code == 200
+
+
+def test_a_quantity_that_is_none_is_refused(api: Api) -> None:
+    wanted = deployment("web", 1, container(resources={"requests": {"cpu": "nonsense"}}))
+    refused = api.create("deployments", wanted)
+    assert (refused.code, "quantities must match the regular expression '^([+-]?[0-9.]+)(" in refused.message) == (400, True)
+    wanted = deployment("web", 1, container(resources={"requests": {"cpu": 1, "memory": "1.5Gi"}, "limits": {"memory": "2e9"}}))
+    assert api.create("deployments", wanted).code == 201

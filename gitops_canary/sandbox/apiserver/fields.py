@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ Doc = dict[str, Any]
 GO_TYPES = {"str": "string", "int": "int32", "bool": "bool", "float": "float64"}
 QUANTITIES = frozenset({"limits", "requests", "capacity", "allocatable", "hard", "default", "defaultRequest", "max", "min"})
 """Maps whose values are quantities: numbers are fine there and become text."""
+QUANTITY = r"([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)"
 MODELS = {
     "CustomResourceDefinition": "V1CustomResourceDefinition",
     "HorizontalPodAutoscaler": "V2HorizontalPodAutoscaler",
@@ -86,8 +88,15 @@ def _map(value: Any, type_: str, kind: str, path: str, unknown: list[str]) -> Do
     if not isinstance(value, Mapping):
         raise _mistyped(value, kind, path, "map[string]string" if type_ == "str" else "map")
     if path.rpartition(".")[2] in QUANTITIES and type_ == "str":
-        return {key: item if isinstance(item, str) else str(item) for key, item in value.items()}
+        return {key: _quantity(item) for key, item in value.items()}
     return {key: "" if item is None and type_ == "str" else _value(item, type_, kind, path, unknown) for key, item in value.items()}
+
+
+def _quantity(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    if not re.fullmatch(QUANTITY, text):
+        raise Mistyped(f"quantities must match the regular expression '^{QUANTITY}$'")
+    return text
 
 
 def _base64(value: Any, kind: str, path: str) -> str:
