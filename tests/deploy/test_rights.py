@@ -1,6 +1,7 @@
 """A whole run on a real API server with exactly the rights that the chart grants: nothing is refused, and one namespace is not left."""
 
 import os
+import re
 import subprocess
 import threading
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import urllib3
 
 from gitops_canary.domain.resources import Ref
 from gitops_canary.sandbox.control_plane.audit import Request
@@ -119,6 +121,23 @@ def test_o5_one_namespace_is_not_left_but_to_tell_the_cluster(installed: Install
     assert outside == {told} if installed.namespace else outside > {told}
     if installed.namespace:
         assert {one.resource for one in installed.asked() if one.resource and not one.namespace} == set()
+
+
+def test_the_helm_tester_in_kube_system_runs_the_test_with_its_own_rights(installed: Installed) -> None:
+    assert installed.world.plane is not None
+    asked = installed.world.plane.audit(installed.since, user="system:serviceaccount:kube-system:flagger-helmtester")
+    assert [(one.verb, one.resource, one.namespace) for one in asked if one.code == 403] == []
+    made = {(one.verb, one.resource, one.namespace) for one in asked}
+    assert made >= {("create", "pods", "test"), ("list", "secrets", "test")} if not installed.namespace else not made
+
+
+def test_every_metric_of_the_alert_rules_is_exposed(installed: Installed) -> None:
+    pod = installed.world.operator_pod()
+    assert pod is not None
+    exposed = set(re.findall(r"^(\w+)[{ ]", urllib3.request("GET", f"http://{pod['status']['podIP']}:8080/metrics").data.decode(), re.M))
+    asked = set(re.findall(r"\b(?:gitops_canary|flagger)_\w+", (DEPLOY / "prometheus" / "rules.yaml").read_text()))
+    assert len(asked) >= 8
+    assert asked <= exposed
 
 
 def test_H4_removed_in_the_pages_order_everything_goes_on_serving(installed: Installed) -> None:
