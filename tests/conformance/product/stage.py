@@ -232,7 +232,16 @@ class Stage:
         return Mark(len(self.log.lines), head or "", self._audit_length())
 
     def since(self, mark: Mark) -> Since:
-        return Since(self.log.lines[mark.lines :], self.commits(mark), self._asked(mark.asked))
+        return Since(self.log.lines[mark.lines :], self.commits(mark), self.asked(mark.asked))
+
+    def asked(self, place: int = 0) -> list[Asked]:
+        """What the operator and its applier asked, from the beginning or from a mark's `asked` on."""
+        plane = self.world.plane
+        if plane is not None:
+            seen = [(one.impersonated or one.user, one) for one in plane.audit(place)]
+        else:
+            seen = [(one.user, one) for one in list(self._sandbox_audit)[place:]]
+        return [Asked(user, one.verb, one.resource, one.namespace, one.name, one.code) for user, one in seen if user in (ACCOUNT, APPLIER)]
 
     # ------------------------------------------------------------ inside
 
@@ -240,7 +249,8 @@ class Stage:
         world = self.world
         world.git.create(REPOSITORY, {path: text for path, text in template_files().items() if path.startswith(BASE)})
         self.person = Person(world.git, REPOSITORY, self._folder / "person")
-        self.installed = self.kubectl("apply", "-k", str(overlay(world, self._folder / "overlay", self.settings)))
+        self.overlay = overlay(world, self._folder / "overlay", self.settings)
+        self.installed = self.kubectl("apply", "-k", str(self.overlay))
         self.wait("the operator's pod", lambda: any(map(_ready, self.operator_pods())))
         self.attach()
         world.git.add_key(world.deploy_key(), write=True)
@@ -253,14 +263,6 @@ class Stage:
     def _sandbox_audit(self) -> Sequence[Any]:
         assert self.world.api is not None
         return self.world.api.audit
-
-    def _asked(self, place: int) -> list[Asked]:
-        plane = self.world.plane
-        if plane is not None:
-            seen = [(one.impersonated or one.user, one) for one in plane.audit(place)]
-        else:
-            seen = [(one.user, one) for one in list(self._sandbox_audit)[place:]]
-        return [Asked(user, one.verb, one.resource, one.namespace, one.name, one.code) for user, one in seen if user in (ACCOUNT, APPLIER)]
 
 
 KINDS = {
