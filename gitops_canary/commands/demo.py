@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control-plane", choices=("sandbox", "real"), default="sandbox", help="the API server: our own, or a real one")
     parser.add_argument("--proxy", choices=("auto", "envoy", "python"), default="auto", help="what splits the traffic")
     parser.add_argument("--metrics", choices=("auto", "prometheus", "embedded"), default="auto", help="what answers queries")
+    parser.add_argument("--picture", default="", metavar="FILE", help="save the bad tag's story and its end as an SVG picture")
     parser.add_argument("--dir", default="", metavar="FOLDER", help="where to keep its files (default: a temporary folder)")
 
 
@@ -39,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
         # Where the API server is real, so is whatever else this machine has.
         hosts: Literal["auto", "sandbox"] = "auto" if args.control_plane == "real" else "sandbox"
         world = World(folder, Shape(args.control_plane, registry=hosts, git=hosts, proxy=args.proxy, metrics=args.metrics))
-        show = Show()
+        show = Show(picture_from="answers 500" if args.picture else "")
         story = Story(world, show, break_rollback=args.break_rollback)
         try:
             happened = story.run()
             show.chapter("The cluster repository's log")
-            show.console.print(_git_log(world.git.root / f"{REPOSITORY}.git"), markup=False)
+            show.print(_git_log(world.git.root / f"{REPOSITORY}.git"), markup=False)
             show.chapter("How long each hop took, from the push of the tag")
             show.table(COLUMNS, [hops.cells() for hops in story.hops()])
             if happened:
@@ -54,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
             if happened and world.plane is not None:
                 show.chapter("What stock kubectl and helm say of it")
                 show.console.print(_stock_tools(world.plane), markup=False)
+            if args.picture:
+                show.save(Path(args.picture), "make demo")
             if args.keep:
                 _look_around(show, world.kubeconfig, world.git.root / f"{REPOSITORY}.git")
         finally:
