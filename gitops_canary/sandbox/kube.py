@@ -21,6 +21,7 @@ Doc = dict[str, Any]
 Key = tuple[str, str]
 """(namespace, name)"""
 JSON, MERGE, STRATEGIC = "application/json", "application/merge-patch+json", "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 
 class ApiError(Exception):

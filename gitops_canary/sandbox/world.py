@@ -165,7 +165,7 @@ class World:
         self.mesh.wait_ready()
 
     def _start_node(self) -> None:
-        self.node = Node(self._account("node"), RegistryImages({"": Target(self.registry.url)}), proxy=self.mesh.proxy_for)
+        self.node = Node(self._account("node"), RegistryImages({"": Target(self.registry.url)}), proxy=self.mesh.proxy_for, metrics=True)
         self.node.start()
         self._ends.append(self.node.stop)
         self.node.wait_ready()

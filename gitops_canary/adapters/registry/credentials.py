@@ -36,12 +36,19 @@ class PullSecrets(Protocol):
         """The pull Secrets of the workloads that use this image: name for messages (`Secret test/registry`) and decoded data."""
         ...
 
+    def forget(self) -> bool:
+        """A registry has refused: read anew what was remembered from earlier; False when there was nothing of the kind."""
+        ...
+
 
 class NoPullSecrets:
     """No cluster to ask."""
 
     def of(self, image: ImageRef) -> Sequence[tuple[str, Mapping[str, bytes]]]:
         return ()
+
+    def forget(self) -> bool:
+        return False
 
 
 def login_from(sources: Sequence[tuple[str, Mapping[str, Any]]], place: Place) -> Login | None:

@@ -8,19 +8,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from gitops_canary.adapters.registry.addresses import Place, mirrors_of, place_of
 from gitops_canary.adapters.registry.client import RegistryClient
 from gitops_canary.adapters.registry.credentials import Login, NoPullSecrets, PullSecrets, login_from, read_config, secret_config
 from gitops_canary.adapters.registry.pace import Pace
 from gitops_canary.adapters.registry.transport import Limits, Reply, Transport
-from gitops_canary.domain.errors import Unavailable
+from gitops_canary.domain.errors import Unavailable, UserError
 from gitops_canary.domain.images import DIGEST, TAG, ImageRef
 from gitops_canary.settings import Settings
 
 SIDECAR = re.compile(r"sha256-[0-9a-f]{64}(\.\w+)?")
 """cosign's .sig, .att and .sbom, and the referrers tag of OCI 1.1: about an image, not one."""
+T = TypeVar("T")
 TAGS_AT_MOST = 1_000_000
 KEPT = 10_000
 """Build times remembered, by digest."""
@@ -73,13 +74,28 @@ class OciRegistry:
         self._created: OrderedDict[str, datetime | None] = OrderedDict()
 
     def tags(self, image: ImageRef) -> Sequence[str]:
+        return self._with_the_login_of_today(lambda: self._tags(image))
+
+    def digest(self, image: ImageRef, tag: str) -> str:
+        return self._with_the_login_of_today(lambda: self._digest_of(image, tag))
+
+    def _with_the_login_of_today(self, ask: Callable[[], T]) -> T:
+        """A registry that refuses is asked again when the cluster may hold another login by now than the one remembered."""
+        try:
+            return ask()
+        except UserError:
+            if not self._secrets.forget():
+                raise
+        return ask()
+
+    def _tags(self, image: ImageRef) -> Sequence[str]:
         place, client = self._client(image)
         found = client.get_repository_tags(place.repository)
         if len(found) > TAGS_AT_MOST:
             raise Unavailable(f"cannot list tags of {image.name}: more than {TAGS_AT_MOST}")
         return tuple(dict.fromkeys(tag for tag in found if isinstance(tag, str) and TAG.fullmatch(tag) and not SIDECAR.fullmatch(tag)))
 
-    def digest(self, image: ImageRef, tag: str) -> str:
+    def _digest_of(self, image: ImageRef, tag: str) -> str:
         place, client = self._client(image)
         return self._digest(client, place.repository, tag)
 

@@ -11,8 +11,8 @@ from gitops_canary.domain.images import ImageRef
 from gitops_canary.domain.resources import Ref
 from gitops_canary.ports import Cluster
 
-KEPT = 60.0
-"""Seconds that a Secret's data is remembered: one scan reads it once, a changed login is found by the next."""
+KEPT, FRESH = 3600.0, 60.0
+"""Seconds that a Secret's data is remembered, so that an idle operator's scans read nothing; and seconds that it is too new to `forget`."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ class ClusterPullSecrets:
                 names[use.namespace, name] = None
         found = ((namespace, name, self._secret(namespace, name)) for namespace, name in names)
         return [(f"Secret {namespace}/{name}", data) for namespace, name, data in found if data]
+
+    def forget(self) -> bool:
+        with self._lock:
+            before = len(self._known)
+            self._known = {key: found for key, found in self._known.items() if self._clock() - found[0] < FRESH}
+            return len(self._known) < before
 
     def _account(self, use: Use) -> tuple[str, ...]:
         doc = self._remembered("ServiceAccount", use.namespace, use.account)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from gitops_canary.sandbox.apiserver import openapi, tables
 from gitops_canary.sandbox.apiserver.access import Access, Attributes, Tokens, User, service_account
+from gitops_canary.sandbox.apiserver.aggregating import Aggregator, Elsewhere
 from gitops_canary.sandbox.apiserver.bodies import body_of, form_of, json_answer, options_of, partial
 from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, CREATED_BY_UPDATE, TOLD_WHEN_DELETED
 from gitops_canary.sandbox.apiserver.listing import Watch, listed
@@ -44,6 +45,7 @@ class Handler:
     def __init__(self, objects: Objects, access: Access, tokens: Tokens, clock: Callable[[], datetime], address: Callable[[], str]) -> None:
         self.objects, self.access, self.tokens = objects, access, tokens
         self.streams = Streams(objects)
+        self.aggregator = Aggregator(objects.store, objects.kinds)
         self.audit: deque[Asked] = deque(maxlen=200_000)
         self._clock, self._address = clock, address
 
@@ -58,6 +60,11 @@ class Handler:
                 else user
             )
             user = self.access.impersonated(user, request.headers, request.headers.getall("Impersonate-Group", []))
+            far = self.aggregator.place(request.method, request.path)
+            if far is not None:
+                response = await self._passed_on(request, user, far)
+                code = response.status
+                return response
             special = await self._without_kind(request, user)
             if special is not None:
                 return special
@@ -78,6 +85,12 @@ class Handler:
             return response
         finally:
             self.audit.append(_asked(user, meant, request, code))
+
+    async def _passed_on(self, request: web.Request, user: User, far: Elsewhere) -> web.StreamResponse:
+        asked = far.attributes
+        if not self.access.allows(user, asked):
+            raise forbidden(user.name, asked.verb, asked.resource, asked.group, asked.namespace, asked.name)
+        return await self.streams.passed_on(request, far.url)
 
     async def _without_kind(self, request: web.Request, user: User) -> web.StreamResponse | None:
         """Health, discovery, OpenAPI, and kinds that are questions."""
@@ -101,7 +114,7 @@ class Handler:
             "/livez": lambda: "ok",
             "/version": openapi.version,
             "/api": lambda: openapi.api_versions(self._address()),
-            "/apis": lambda: openapi.group_list(self.objects.kinds),
+            "/apis": lambda: openapi.group_list(self.objects.kinds, self.aggregator.groups()),
             "/openapi/v3": lambda: openapi.index(self.objects.kinds),
             "/": lambda: {"paths": ["/api", "/apis", "/healthz", "/openapi/v3", "/version"]},
         }

@@ -94,6 +94,7 @@ def _others() -> Iterator[Kind]:
         ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", True, ("pdb",), True, False),
         ("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", False, ("pc",), False, False),
         ("storage.k8s.io", "v1", "StorageClass", "storageclasses", False, ("sc",), False, False),
+        ("apiregistration.k8s.io", "v1", "APIService", "apiservices", False, (), True, False),
         ("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", False, ("crd", "crds"), True, False),
     )
     for group, version, kind, plural, namespaced, short, status, scale in rows:

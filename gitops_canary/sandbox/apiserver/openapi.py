@@ -1,6 +1,6 @@
 """Discovery and OpenAPI v3 documents, as kubectl and Helm ask for them before they write."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, VERBS, Kind, Kinds
@@ -24,12 +24,18 @@ def group(kinds: Kinds, name: str) -> dict[str, Any] | None:
     versions = kinds.groups().get(name)
     if not versions:
         return None
+    return _group(name, versions)
+
+
+def _group(name: str, versions: Sequence[str]) -> dict[str, Any]:
     shown = [{"groupVersion": f"{name}/{one}", "version": one} for one in versions]
     return {"name": name, "versions": shown, "preferredVersion": shown[0]}
 
 
-def group_list(kinds: Kinds) -> dict[str, Any]:
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [group(kinds, name) for name in kinds.groups()]}
+def group_list(kinds: Kinds, elsewhere: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """`elsewhere`: versions of the groups that other servers answer for."""
+    own = [group(kinds, name) for name in kinds.groups()]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": own + [_group(name, versions) for name, versions in elsewhere.items()]}
 
 
 def resource_list(kinds: Kinds, group_name: str, version_name: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Pods' logs and exec: passed on to the node that runs the pod, as a real API server does."""
+"""What others answer, passed on as a real API server does: pods' logs and exec to their node, other APIs to the server that has them."""
 
 import asyncio
 import ssl
@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 from aiohttp import WSMsgType, web
 
+from gitops_canary.sandbox.apiserver.aggregating import PASSED
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.problems import Problem, bad_request
 
@@ -48,6 +49,17 @@ class Streams:
                 return response
         except aiohttp.ClientConnectionError as error:
             raise Problem(502, "InternalError", f"the node of pod {name} cannot be reached: {error}") from error
+
+    async def passed_on(self, request: web.Request, url: str) -> web.StreamResponse:
+        """The whole answer of the server at that URL."""
+        headers = {name: request.headers[name] for name in PASSED if name in request.headers}
+        try:
+            async with self._session.request(
+                request.method, url, params=request.query, headers=headers, data=await request.read(), timeout=aiohttp.ClientTimeout(30)
+            ) as answer:
+                return web.Response(status=answer.status, body=await answer.read(), content_type=answer.content_type)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Problem(503, "ServiceUnavailable", f"the server behind {request.path} cannot be reached: {error}") from error
 
     async def exec(self, request: web.Request, namespace: str, name: str) -> web.StreamResponse:
         url, container = self._place(request, namespace, name)

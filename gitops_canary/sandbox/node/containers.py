@@ -18,6 +18,7 @@ from gitops_canary.sandbox.node.probes import Prober
 from gitops_canary.sandbox.node.running import Launch, Running, StartProblem, start
 from gitops_canary.sandbox.node.status import CRASH_LOOP, TIME, ContainerStatus, Terminated, Waiting
 from gitops_canary.sandbox.node.status import Running as RunningState
+from gitops_canary.sandbox.node.usage import Used
 
 RETRY_SECONDS = 1.0
 
@@ -77,6 +78,10 @@ class Container:
         self._stopped = True
         if self._running:
             await self._running.stop(grace)
+
+    def used(self, sessions: Mapping[int, Used]) -> Used | None:
+        """None while nothing runs."""
+        return self._running.used(sessions) if self._running else None
 
     async def execute(self, command: Sequence[str], timeout: float) -> int:
         """A probe's command, in the container's environment."""

@@ -1,4 +1,4 @@
-"""The kubelet's HTTPS endpoints that an API server calls: `/containerLogs` and `/exec`; a certificate of its own, on loopback only."""
+"""The HTTPS endpoints that an API server calls: `/containerLogs`, `/exec`, the metrics API; a certificate of its own, on loopback."""
 
 import contextlib
 import datetime
@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from gitops_canary.sandbox.node.containers import Container
 from gitops_canary.sandbox.node.exec import serve_exec
 from gitops_canary.sandbox.node.logs import Wanted
+from gitops_canary.sandbox.node.metrics import MetricsApi
 
 Find = Callable[[str, str, str], Container | None]
 """(namespace, pod, container) to the running container's."""
@@ -25,15 +26,18 @@ LOG_PARAMETERS = frozenset({"follow", "tailLines", "sinceSeconds", "sinceTime", 
 class Kubelet:
     """Answers for the containers that `find` knows."""
 
-    def __init__(self, find: Find) -> None:
-        self._find = find
+    def __init__(self, find: Find, metrics: MetricsApi) -> None:
+        self._find, self._metrics = find, metrics
 
     def application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._logs)
         app.router.add_get("/exec/{namespace}/{pod}/{container}", self._exec)
         app.router.add_post("/exec/{namespace}/{pod}/{container}", self._no_spdy)
+        for name in ("attach", "portForward"):
+            app.router.add_route("*", f"/{name}/{{rest:.*}}", self._unsupported)
         app.router.add_get("/healthz", self._healthz)
+        self._metrics.add_to(app)
         return app
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
@@ -62,6 +66,10 @@ class Kubelet:
 
     async def _no_spdy(self, request: web.Request) -> web.Response:
         return web.Response(status=400, text="SPDY is not supported by the sandbox's node: use WebSockets (kubectl 1.31 or newer)\n")
+
+    async def _unsupported(self, request: web.Request) -> web.Response:
+        name = {"portForward": "port-forward"}.get(request.path.split("/")[1], "attach")
+        return web.Response(status=400, text=f"{name} is not supported by the sandbox's node: use exec, or the pod's own address\n")
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,26 +14,29 @@ from aiohttp import web
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable
 from gitops_canary.sandbox.accepting import let_in
 from gitops_canary.sandbox.background import Background
-from gitops_canary.sandbox.kube import MERGE, NETWORK, ApiError, Doc, Key, Kube, Reflector
+from gitops_canary.sandbox.kube import APPLY, MERGE, NETWORK, ApiError, Doc, Key, Kube, Reflector
 from gitops_canary.sandbox.node.addresses import Addresses
 from gitops_canary.sandbox.node.containers import Container, Pace
 from gitops_canary.sandbox.node.guardian import Guardian
 from gitops_canary.sandbox.node.images import ImageSource
 from gitops_canary.sandbox.node.kubelet import Kubelet, tls
+from gitops_canary.sandbox.node.metrics import MetricsApi, announcement
 from gitops_canary.sandbox.node.pod import PodWorker, Services
 from gitops_canary.sandbox.node.shims import write_shims
 from gitops_canary.sandbox.node.status import TIME
+from gitops_canary.sandbox.node.usage import Rate, Rates, by_session
 
 log = structlog.get_logger()
 OVER = ("Succeeded", "Failed")
 RETRY_SECONDS = 0.5
+SAMPLE_SECONDS = 2.0
 
 
 class Node:
     """A node between `start` and `stop`, in a thread of its own; its pods' processes die with it.
 
     `images` says what an image is (`RegistryImages`); `proxy(namespace, workload)` gives a pod its HTTP proxy (`Mesh.proxy_for`), None =
-    no mesh; `extra` goes into every container's environment."""
+    no mesh; `extra` goes into every container's environment; with `metrics` it measures its pods and is the cluster's metrics server."""
 
     def __init__(
         self,
@@ -45,11 +48,13 @@ class Node:
         pace: Pace | None = None,
         extra: Mapping[str, str] | None = None,
         own_addresses: bool | None = None,
+        metrics: bool = False,
     ) -> None:
         self.name = name
         self._kube, self.images = Kube(kubeconfig), images
         self._proxy = proxy or (lambda namespace, workload: "")
         self._pace, self._extra, self._own_addresses = pace or Pace(), dict(extra or {}), own_addresses
+        self._metrics = metrics
         self._background: Background | None = None
         self._workers: dict[str, PodWorker] = {}
         self._asked: set[str] = set()
@@ -93,11 +98,15 @@ class Node:
         self._addresses = Addresses(own_addresses=self._own_addresses)
         await asyncio.to_thread(write_shims, folder / "bin")
         self._services = Services(self._kube, self.images, self._addresses, self._guardian, folder, self._proxy, self._pace, self._extra)
-        self._runner = web.AppRunner(Kubelet(self._find).application(), access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+        self._rates = Rates()
+        kubelet = Kubelet(self._find, MetricsApi(self.name, self._measured))
+        self._runner = web.AppRunner(kubelet.application(), access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
         await self._runner.setup()
         await web.SockSite(self._runner, self._addresses.kubelet, ssl_context=tls(folder, self._addresses.node)).start()
         self._pods = Reflector(self._kube, ("/api/v1/pods",), self._pod_changed)
         self._tasks = [asyncio.create_task(self._register()), asyncio.create_task(self._pods.run())]
+        if self._metrics:
+            self._tasks.append(asyncio.create_task(self._watch_usage()))
 
     async def _close(self) -> None:
         for task in (*self._tasks, *self._leaving):
@@ -119,12 +128,34 @@ class Node:
                     await self._create("/api/v1/nodes", node)
                 status = node_status(self._addresses.node, self._addresses.kubelet.getsockname()[1])
                 await self._kube.request("PATCH", f"/api/v1/nodes/{self.name}/status", {"status": status}, MERGE)
+                await self._announce()
                 await self._pods.synced.wait()
                 self._registered.set()
                 return
             except (ApiError, *NETWORK) as error:
                 self._problem = str(error)
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _announce(self) -> None:
+        """Tell the API server that metrics.k8s.io is here; whoever said so before us is followed by us."""
+        if self._metrics:
+            for path, doc in announcement(self._addresses.node, self._addresses.kubelet.getsockname()[1]).items():
+                await self._kube.request("PATCH", f"{path}?fieldManager=sandbox-node&force=true", doc, APPLY)
+
+    async def _watch_usage(self) -> None:
+        while True:
+            sessions = await asyncio.to_thread(by_session)
+            found = {(worker.uid, one.status.name): one.used(sessions) for worker in self._workers.values() for one in worker.containers}
+            self._rates.sample({key: used for key, used in found.items() if used is not None})
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def _measured(self) -> Iterator[tuple[Doc, dict[str, Rate]]]:
+        """Pods all of whose containers have been measured, as a metrics server shows them."""
+        for worker in self._workers.values():
+            rates = {one.status.name: self._rates.rate((worker.uid, one.status.name)) for one in worker.containers}
+            known = {name: rate for name, rate in rates.items() if rate is not None}
+            if known and len(known) == len(rates):
+                yield worker.pod, known
 
     def _pod_changed(self, key: Key) -> None:
         pod = self._pods.items.get(key)

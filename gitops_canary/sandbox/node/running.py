@@ -15,6 +15,7 @@ from gitops_canary.sandbox.node.addresses import Place
 from gitops_canary.sandbox.node.guardian import Guardian
 from gitops_canary.sandbox.node.images import Image
 from gitops_canary.sandbox.node.logs import Log
+from gitops_canary.sandbox.node.usage import Used
 from gitops_canary.sandbox.programs.behaviour import read_behaviour
 from gitops_canary.sandbox.programs.podinfo import Podinfo, read_arguments
 
@@ -47,6 +48,10 @@ class Running(Protocol):
 
     async def stop(self, grace: float) -> None:
         """Asks it to end, insists after `grace` seconds; returns when it is gone."""
+        ...
+
+    def used(self, sessions: Mapping[int, Used]) -> Used:
+        """CPU so far and memory now. A server in this process has no memory of its own to tell."""
         ...
 
 
@@ -84,8 +89,11 @@ class _Server:
         words = [*launch.command[1:], *launch.arguments]
         settings = read_arguments(words, launch.environment, launch.hostname, launch.image.version, behaviour)
         self._stopping = asyncio.Event()
-        server = Podinfo(settings, launch.place.address, launch.place.port(settings.port), log.write)
-        self._task = asyncio.create_task(server.run(self._stopping))
+        self._server = Podinfo(settings, launch.place.address, launch.place.port(settings.port), log.write)
+        self._task = asyncio.create_task(self._server.run(self._stopping))
+
+    def used(self, sessions: Mapping[int, Used]) -> Used:
+        return Used(self._server.meter.cpu)
 
     async def wait(self) -> int:
         return await asyncio.shield(self._task)
@@ -117,6 +125,9 @@ class _Child:
     def __init__(self, process: asyncio.subprocess.Process, log: Log, guardian: Guardian) -> None:
         self._process, self._log, self._guardian = process, log, guardian
         self._ended = asyncio.create_task(self._attend())
+
+    def used(self, sessions: Mapping[int, Used]) -> Used:
+        return sessions.get(self._process.pid, Used())
 
     async def wait(self) -> int:
         return await asyncio.shield(self._ended)

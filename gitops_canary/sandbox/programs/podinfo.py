@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from gitops_canary.sandbox.accepting import let_in, listening
+from gitops_canary.sandbox.node.usage import Meter
 from gitops_canary.sandbox.programs.behaviour import Behaviour
 from gitops_canary.sandbox.programs.page import page
 
@@ -59,6 +60,7 @@ class Podinfo:
         self._settings, self._address, self._port, self._log = settings, address, port, log
         self._ready = settings.behaviour.ready
         self._requests = 0
+        self.meter = Meter()
         registry = CollectorRegistry(auto_describe=False)
         self._registry = registry
         self._count = Counter("http_requests_total", "Requests by status.", ["status"], registry=registry)
@@ -122,7 +124,7 @@ class Podinfo:
     async def _measure(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         started, status = time.perf_counter(), 500
         try:
-            response = await self._behave(request, handler)
+            response = await self.meter.run(self._behave(request, handler))
             status = response.status
             return response
         except web.HTTPException as error:

@@ -121,6 +121,27 @@ def test_a_wrong_password_is_said_without_the_password(served: Running, tmp_path
     assert "hunter2" not in str(caught.value)
 
 
+class Rotated:
+    """A pull Secret that was changed since it was last read."""
+
+    def __init__(self, host: str) -> None:
+        self.passwords, self._host = ["of-yesterday", "secret"], host
+
+    def of(self, image: ImageRef) -> list[tuple[str, dict[str, bytes]]]:
+        known = {self._host: {"username": "ann", "password": self.passwords[0]}}
+        return [("Secret test/pull", {".dockercfg": json.dumps(known).encode()})]
+
+    def forget(self) -> bool:
+        return len(self.passwords) > 1 and bool(self.passwords.pop(0))
+
+
+@of("basic", "token")
+def test_a_login_that_was_changed_in_the_cluster_is_used_at_once(served: Running) -> None:
+    push_image(served.target, "app", "1.0.0")
+    registry = OciRegistry(Options(insecure=served.insecure), Rotated(served.host))
+    assert "1.0.0" in registry.tags(image(served, "app"))
+
+
 @of("none", "tls")
 def test_a_mirror_is_asked_in_docker_hubs_place(served: Running) -> None:
     push_image(served.target, "library/nginx", "1.0.0")

@@ -205,6 +205,9 @@ class _Known:
     def of(self, image: ImageRef) -> list[tuple[str, dict[str, bytes]]]:
         return [("Secret test/pull", {".dockercfg": self._raw})]
 
+    def forget(self) -> bool:
+        return False
+
 
 def test_a_manifest_that_is_not_what_its_digest_says_is_refused() -> None:
     with RegistryServer() as server:

@@ -42,15 +42,21 @@ def test_the_workloads_own_secrets_come_before_those_of_its_account() -> None:
     assert secrets.of(APP) == [("Secret test/own", {".dockercfg": b"1"}), ("Secret test/account", {".dockercfg": b"2"})]
 
 
-def test_one_scan_reads_a_secret_once_and_the_next_minute_again() -> None:
+def test_scans_read_a_secret_once_and_again_when_a_registry_refuses() -> None:
     now = [0.0]
     secrets, cluster = found({"Secret test/own": secret("own", b"1")}, Use("test", secrets=("own",)), now=lambda: now[0])
     secrets.of(APP)
+    now[0] = 59.0
+    assert not secrets.forget(), "what was just read is not worth another try"
+    now[0] = 600.0
     secrets.of(APP)
     assert cluster.reads == 2, "the Secret and the ServiceAccount"
-    now[0] = 61.0
+    assert secrets.forget()
     secrets.of(APP)
     assert cluster.reads == 4
+    now[0] = 5000.0
+    secrets.of(APP)
+    assert cluster.reads == 6
 
 
 def test_an_image_that_nobody_uses_has_no_secrets() -> None:

@@ -26,6 +26,7 @@ from gitops_canary.sandbox.promql.real import metrics_endpoint
 from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target
 from gitops_canary.sandbox.registryd.server import RegistryServer
 
+pytestmark = pytest.mark.tools("kubectl")
 NAMESPACE = "node-test"
 Doc = dict[str, Any]
 
@@ -381,6 +382,27 @@ def test_exec_with_a_terminal_is_a_terminal(world: World, toolbox: str) -> None:
     typed = ["script", "-qec", f"stty rows 33 cols 99; {kubectl}", "/dev/null"]
     text = subprocess.run(typed, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False).stdout.decode()
     assert "/dev/pts/" in text
+
+
+def test_what_kubectl_cannot_do_here_is_refused_in_words(world: World, toolbox: str) -> None:
+    forwarded = world.kubectl("port-forward", f"pod/{toolbox}", ":9898", check=False)
+    assert forwarded.returncode != 0
+    attached = world.kubectl("attach", toolbox, check=False)
+    assert attached.returncode != 0
+    # The sandbox's API server has no such path; a real one passes the node's own words on.
+    words = (b"could not find the requested resource",) * 2
+    if world.plane.kubectl is not None:
+        words = (b"port-forward is not supported by the sandbox's node", b"attach is not supported by the sandbox's node")
+    assert words[0] in forwarded.stderr
+    assert words[1] in attached.stderr
+
+
+def test_files_are_copied_by_kubectl_cp_with_tar_inside(world: World, toolbox: str, tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("words")
+    world.kubectl("cp", str(tmp_path / "here"), f"{toolbox}:there")
+    assert world.kubectl("exec", toolbox, "--", "cat", "there").stdout == b"words"
+    world.kubectl("cp", f"{toolbox}:there", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_text() == "words"
 
 
 def test_a_pod_that_is_deleted_is_asked_first_and_then_gone(world: World) -> None:
