@@ -24,7 +24,6 @@ A story that freezes the operator or takes Git away gives it back before it ends
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -35,16 +34,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from gitops_canary.adapters.cluster.stories import COMPONENT
-from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.resources import Ref
 from gitops_canary.managers.inventory import InventoryStore
-from gitops_canary.sandbox.control_plane import binaries
 from gitops_canary.sandbox.data import template_files
 from gitops_canary.sandbox.gitd.bare import Logged
 from gitops_canary.sandbox.world import NAMESPACE, REPOSITORY, Shape, World
 from tests.conformance.product.installing import overlay
 from tests.conformance.product.log import Log, Said
 from tests.conformance.product.person import Person
+from tests.conformance.product.programs import KINDS, program
 from tests.conformance.product.seen import ACCOUNT, APPLIER, Asked, Doc, Mark, Since
 
 T = TypeVar("T")
@@ -263,30 +261,6 @@ class Stage:
     def _sandbox_audit(self) -> Sequence[Any]:
         assert self.world.api is not None
         return self.world.api.audit
-
-
-KINDS = {
-    "deployment": "apps/v1/Deployment",
-    "service": "v1/Service",
-    "configmap": "v1/ConfigMap",
-    "namespace": "v1/Namespace",
-    "canary": "flagger.app/v1beta1/Canary",
-    "hpa": "autoscaling/v2/HorizontalPodAutoscaler",
-    "virtualservice": "networking.istio.io/v1beta1/VirtualService",
-    "destinationrule": "networking.istio.io/v1beta1/DestinationRule",
-    "helmrelease": "flux.weave.works/v1beta1/HelmRelease",
-}
-
-
-def program(name: Literal["kubectl", "helm"]) -> str:
-    """The one that the control plane's build made, or the one on PATH."""
-    with contextlib.suppress(UserError):
-        built = binaries.find()
-        if (path := built.kubectl if name == "kubectl" else built.helm) is not None:
-            return str(path)
-    found = shutil.which(name)
-    assert found, f"the product's stories need {name}: make control-plane builds it"
-    return found
 
 
 def _ready(pod: Doc) -> bool:
