@@ -1,9 +1,7 @@
 """The metrics endpoints: they scrape real servers, answer in Prometheus' words, and refuse what they do not know by naming it."""
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlencode
 
 import orjson
@@ -17,58 +15,13 @@ from gitops_canary.sandbox.promql.scraping import read_exposition
 from gitops_canary.sandbox.promql.server import EmbeddedPrometheus, number
 from gitops_canary.sandbox.promql.storage import Storage
 from gitops_canary.sandbox.promql.syntax import QueryError, parse
-
-WORKLOAD = 'reporter="destination",destination_workload_namespace="test",destination_workload="frontend"'
-
-
-class Exposition(ThreadingHTTPServer):
-    """A target whose counters move at every scrape, and the http_sd document that names it."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.scrapes = 0
-        self.scraped = threading.Condition()
-
-    def await_scrapes(self, count: int) -> None:
-        with self.scraped:
-            assert self.scraped.wait_for(lambda: self.scrapes >= count, timeout=20)
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Exposition
-
-    def do_GET(self) -> None:
-        body = self.targets() if self.path == "/targets" else self.samples()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json" if self.path == "/targets" else "text/plain")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def targets(self) -> bytes:
-        return orjson.dumps(
-            [{"targets": [f"127.0.0.1:{self.server.server_port}"], "labels": {"pod": "frontend-1", "__metrics_path__": "/m"}}]
-        )
-
-    def samples(self) -> bytes:
-        with self.server.scraped:
-            self.server.scrapes += 1
-            self.server.scraped.notify_all()
-            scrapes = self.server.scrapes
-        lines = [f'istio_requests_total{{{WORKLOAD},response_code="{code}"}} {scrapes * step}' for code, step in (("200", 6), ("500", 4))]
-        return "\n".join([*lines, f'own{{pod="mine"}} {scrapes}', ""]).encode()
-
-    def log_message(self, format: str, *arguments: object) -> None: ...
+from tests.sandbox.promql.exposition import Exposition, exposition
 
 
 @pytest.fixture
 def target() -> Iterator[Exposition]:
-    with Exposition() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with exposition() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
