@@ -151,6 +151,16 @@ class Stage:
                     return int(folder.name)
         raise AssertionError(f"no process of pod {uid.decode()}")
 
+    def helm_workers(self) -> dict[int, str]:
+        """The processes, by id, that run Helm for the operator, each with its command line."""
+        own, found = self.pid(), {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words, line = (folder / "stat").read_text().rpartition(")")[2].split(), (folder / "cmdline").read_text()
+                if int(words[1]) == own and "adapters.helm.worker" in line:
+                    found[int(folder.name)] = line
+        return found
+
     @contextlib.contextmanager
     def freeze(self, pod: Doc | None = None) -> Iterator[None]:
         """SIGSTOP, and SIGCONT at the end."""
