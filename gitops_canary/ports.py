@@ -5,6 +5,7 @@ Every method raises `Unavailable` when the other side does not answer, `UserErro
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -406,3 +407,20 @@ class Notifier(Protocol):
         """Queued and bounded: a dead receiver never delays a canary. Whoever was given at construction is told the id once every receiver
         has taken the notice or was given up."""
         ...
+
+
+# ---------------------------------------------------------------- figures
+
+
+class Figures(Protocol):
+    """What is counted while it happens, for `/metrics`; all calls return at once."""
+
+    def tick(self, namespace: str, name: str) -> AbstractContextManager[None]:
+        """Around one canary's turn; `name` is its target's, as in Flagger's metrics."""
+        ...
+
+    def ended(self, namespace: str, name: str, outcome: str, *, skipped: bool, seconds: float) -> None:
+        """A run is over; `seconds` from its start."""
+        ...
+
+    def bumped(self, image: str) -> None: ...

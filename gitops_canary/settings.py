@@ -116,6 +116,9 @@ class Settings:
     # canaries
     metrics_server: str = setting("http://prometheus:9090", "Prometheus for the built-in checks", unit="URL")
     mesh_provider: str = setting("istio", "router of canaries that name none", parse=one_of("istio"))
+    deleted_canary_patience: float = setting(
+        600.0, "how long a Canary deleted in mid-run waits for Git to take its result; then it goes with the result in an Event and the log"
+    )
     analysis_interval_floor: float = setting(10.0, "smallest analysis.interval that is obeyed, Flagger's; the demo uses 1s")
     selector_labels: tuple[str, ...] = setting(
         ("app", "name", "app.kubernetes.io/name"), "pod labels looked for to tell primary from canary"

@@ -57,6 +57,8 @@ from gitops_canary.operator import AlwaysLeader, Leadership, Operator
 from gitops_canary.ports import Edit, Log, Manager, Notifier, Tree
 from gitops_canary.settings import Settings
 from gitops_canary.status import Status
+from gitops_canary.web.figures import PrometheusFigures
+from gitops_canary.web.metrics import Sample
 from gitops_canary.web.server import WebhookSecrets, WebServer
 from gitops_canary.wiring_rules import applier_user, canary_rules, git_options, image_rules, own_namespace, result_rules, sync_rules
 
@@ -77,6 +79,7 @@ class Application:
         self.cluster = KubernetesCluster(self.connection, log, observed=(*OBSERVED, *RELEASED), namespace=settings.namespace, guard=guard)
         self.transport = Transport(git_options(settings, self.state))
         self.repository = GitRepository(settings.git_url, settings.git_branch, self.transport, gate=guard) if settings.git_url else None
+        self.figures = PrometheusFigures()
         self._receivers = HttpNotifier(targets_of(settings), log, on_done=self._delivered)
         self.notifier = ProviderNotifier(self._receivers, self.cluster, log)
         self.checks = HttpChecks(lambda key: self.wake("canaries", key))
@@ -177,7 +180,7 @@ class Application:
         load = _loader(self.settings, ParseCache())
         self.sync = self._sync_manager(self.repository, load)
         self.results = ResultsManager(self.repository, self.cluster, load, self.notifier, result_rules(self.settings), self.log)
-        images = ImagesManager(self.repository, self.registry, self.cluster, load, image_rules(self.settings), self.log)
+        images = ImagesManager(self.repository, self.registry, self.cluster, load, image_rules(self.settings), self.log, self.figures)
         # Alerts about results wait a little for their commit's link (rule G1).
         self.canaries = self._canary_manager(self.results.notices)
         return [self.sync, images, self.releases, self.canaries, self.results]
@@ -218,7 +221,7 @@ class Application:
             rules,
             self.log,
             holder=self._holder,
-            refusal=refusal_by_canaries(self.cluster),
+            refusal=refusal_by_canaries(self.cluster, self._retried),
         )
 
     def _holder(self) -> str:
@@ -229,7 +232,16 @@ class Application:
     def _canary_manager(self, notifier: Notifier) -> CanaryManager:
         held = held_by_release(self.cluster)
         knows = Knows(held=held) if self.repository is None else Knows(self._recorded_number, self._file_image, held)
-        return CanaryManager(Ports(self.cluster, self.checks, notifier, self.log), canary_rules(self.settings), knows)
+        ports = Ports(self.cluster, self.checks, notifier, self.log, self.figures)
+        return CanaryManager(ports, canary_rules(self.settings), knows)
+
+    def _queues(self) -> Iterator[Sample]:
+        """What waits, and whether the cluster is what Git says."""
+        yield Sample("gitops_canary_notices_waiting", float(self._receivers.waiting()), {}, "Notices that wait for their receivers.")
+        if self.sync is not None:
+            state = self.sync.state
+            yield Sample("gitops_canary_sync_behind", float(state.head != state.synced), {}, "Whether the synced revision is not the head.")
+            yield Sample("gitops_canary_sync_skipped", float(len(state.skipped)), {}, "Objects of the repository that were left out.")
 
     def _uses(self, name: str) -> list[Use]:
         """Where the repository's manifests use an image: whose pull secrets may open its registry."""
@@ -239,6 +251,9 @@ class Application:
 
     def _recorded_number(self, key: str) -> int | None:
         return self.results.recorded_number(key) if self.results is not None else None
+
+    def _retried(self, key: str, number: int) -> bool:
+        return self.results is not None and self.results.retried(key, number)
 
     def _file_image(self, key: str, container: str) -> str | None:
         return self.results.file_image(key, container) if self.results is not None else None
@@ -253,7 +268,7 @@ class Application:
             port,
             wake=self.wake,
             status=status.page,
-            samples=status.samples,
+            samples=lambda: (*status.samples(), *self.figures.samples(), *self._queues()),
             log=self.log,
             secrets=WebhookSecrets(self.settings.webhook_secret_dir),
             alive=lambda: self.operator.alive(),

@@ -90,6 +90,7 @@ def result_rules(settings: Settings) -> ResultRules:
 def canary_rules(settings: Settings) -> CanaryRules:
     return CanaryRules(
         interval_floor=settings.analysis_interval_floor,
+        patience=settings.deleted_canary_patience,
         metrics_server=settings.metrics_server,
         selector_labels=settings.selector_labels,
         label_prefixes=settings.include_label_prefix,

@@ -86,6 +86,11 @@ class HttpNotifier:
             self._put(target, notice)
         self.done(notice.id)
 
+    def waiting(self) -> int:
+        """Notices that some receiver has not taken yet."""
+        with self._lock:
+            return len(self._open)
+
     def done(self, id_: str) -> None:
         """One of those who were to get it needs no more waiting for."""
         with self._lock:

@@ -1,6 +1,7 @@
-"""What all managers share: back-off per key; no decisions and no I/O."""
+"""What all managers share: back-off per key, and figures that nobody keeps; no decisions and no I/O."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 
@@ -36,3 +37,16 @@ def earliest(moments: Iterable[float | None]) -> float | None:
     """The smallest of the moments that are set."""
     known = [moment for moment in moments if moment is not None]
     return min(known, default=None)
+
+
+class NoFigures:
+    """`ports.Figures` where nobody counts."""
+
+    def tick(self, namespace: str, name: str) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def ended(self, namespace: str, name: str, outcome: str, *, skipped: bool, seconds: float) -> None:
+        return None
+
+    def bumped(self, image: str) -> None:
+        return None

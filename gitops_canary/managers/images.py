@@ -12,11 +12,11 @@ from gitops_canary.domain.errors import GitopsCanaryError, Unavailable, UserErro
 from gitops_canary.domain.images import ImageRef
 from gitops_canary.domain.resources import Resource
 from gitops_canary.domain.tags import candidates
-from gitops_canary.managers.base import Backoff, earliest
+from gitops_canary.managers.base import Backoff, NoFigures, earliest
 from gitops_canary.managers.reading import CANARY, Reader, edited, images_of, keys_behind, primary_of
 from gitops_canary.managers.taken_back import TakenBack
 from gitops_canary.manifests.tree import Loaded
-from gitops_canary.ports import Change, Cluster, Edit, Log, Moment, Registry, Repository, Tree, Turn, Wake
+from gitops_canary.ports import Change, Cluster, Edit, Figures, Log, Moment, Registry, Repository, Tree, Turn, Wake
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class ImagesManager:
         load: Callable[[Tree], Loaded],
         rules: ImageRules,
         log: Log,
+        figures: Figures | None = None,
     ) -> None:
+        self._figures = figures or NoFigures()
         self._repository = repository
         self._registry = registry
         self._cluster = cluster
@@ -162,6 +164,8 @@ class ImagesManager:
         made: list[str] = [one for one in self._repository.changes(edits) if one] if edits else []
         for revision in made:
             self._log.info(self._subject(revision), revision=revision)
+        for bump in bumps if made else ():
+            self._figures.bumped(bump.key.image.canonical)
         return (made[-1] if made else None), left
 
     def _edit(self, offers: Mapping[str, Offer], serving: Mapping[str, str], held: Mapping[str, str], chosen: frozenset[str]) -> Edit:

@@ -2,27 +2,49 @@
 
 from collections.abc import Callable
 
-from gitops_canary.domain.canary.status import status_from
+from gitops_canary.domain.automation import image_keys
+from gitops_canary.domain.canary.status import Run, status_from
 from gitops_canary.domain.errors import UserError
-from gitops_canary.domain.helmrelease import GROUPS, KIND, HelmReleaseSpec, parse_helmrelease
-from gitops_canary.domain.resources import Doc, Ref
+from gitops_canary.domain.helmrelease import GROUPS, KIND, parse_helmrelease
+from gitops_canary.domain.put_back import same_image
+from gitops_canary.domain.resources import Doc, Ref, Resource, ref_of
+from gitops_canary.managers.release_cases import Case
 from gitops_canary.managers.release_status import name_of
 from gitops_canary.ports import Cluster
 
 RELEASE = "meta.helm.sh/release-name"
 
 
-def refusal_by_canaries(cluster: Cluster) -> Callable[[HelmReleaseSpec], str]:
-    """The sentence for ReleasesManager's `refusal`; "" when the release may be upgraded."""
+def refusal_by_canaries(cluster: Cluster, retried: Callable[[str, int], bool] = lambda key, number: False) -> Callable[[Case], str]:
+    """The sentence for ReleasesManager's `refusal`; "" when the release may be upgraded. `retried`: whether a person has asked by
+    `gitops-canary retry` to go on after that run of the canary `namespace/name`."""
 
-    def refusal(spec: HelmReleaseSpec) -> str:
-        for canary in cluster.list("flagger.app/v1beta1", "Canary", spec.target_namespace):
+    def refusal(case: Case) -> str:
+        for canary in cluster.list("flagger.app/v1beta1", "Canary", case.spec.target_namespace):
             run = status_from(canary.get("status") or {}).run
-            if run is not None and run.serves and (canary["metadata"].get("annotations") or {}).get(RELEASE) == spec.release:
-                return f"canary {name_of(canary)} serves from its target until its primary is ready"
+            if run is None or not run.serves or (canary["metadata"].get("annotations") or {}).get(RELEASE) != case.spec.release:
+                continue
+            if not goes_back(case, run) and not retried(name_of(canary), run.number):
+                return f"canary {name_of(canary)} serves from its target until its primary is ready; `gitops-canary retry` goes on now"
         return ""
 
     return refusal
+
+
+def goes_back(case: Case, run: Run) -> bool:
+    """Whether the release shall be again what it was when the canary's run started: the values of an earlier revision, with its image."""
+    history = case.known.history or ()
+    if not history:
+        return False
+    earlier = [dict(one.values) for one in reversed(history[:-1]) if one.values != history[-1].values and one.chart == history[-1].chart]
+    if same_image(run.was.image, run.now.image):
+        return earlier[:1] == [case.values]
+    return case.values in earlier and any(same_image(str(key.image), run.was.image) for key in image_keys(_with_values(case)))
+
+
+def _with_values(case: Case) -> Resource:
+    doc = {**case.doc, "spec": {**case.doc["spec"], "values": case.values}}
+    return Resource(ref_of(doc), doc, "", 0, 1)
 
 
 def held_by_release(cluster: Cluster) -> Callable[[str], str]:

@@ -48,7 +48,7 @@ class ReleasesManager:
         log: Log,
         *,
         holder: Callable[[], str] = lambda: "gitops-canary#0",
-        refusal: Callable[[HelmReleaseSpec], str] = lambda spec: "",
+        refusal: Callable[[Case], str] = lambda case: "",
         place: Callable[[Ref], str] = lambda ref: "",
     ) -> None:
         """`holder`: how this process signs, `<lease holder>#<lease transition>` (rule H2). `refusal`: why this release must not be upgraded
@@ -176,7 +176,7 @@ class ReleasesManager:
 
     def _held(self, case: Case, action: Action) -> bool:
         """Rule R11; what was never deployed holds nothing back."""
-        sentence = self._refusal(case.spec) if action is Action.UPGRADE and case.record.inputs else ""
+        sentence = self._refusal(case) if action is Action.UPGRADE and case.record.inputs else ""
         if sentence:
             case.known.situation = "held back"
             text = f"{case.spec.release} is not upgraded yet: {sentence}"

@@ -26,7 +26,7 @@ from gitops_canary.domain.results import Outcome, Result, result_from
 from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.reading import CANARY, Reader, edited, keys_behind
 from gitops_canary.managers.result_notices import ResultNotices
-from gitops_canary.manifests.ledgers import Ledger, ledger_text, with_result
+from gitops_canary.manifests.ledgers import RETRIED, Ledger, ledger_text, with_result
 from gitops_canary.manifests.tree import Loaded, Problem
 from gitops_canary.ports import Change, Cluster, Commit, Edit, Log, Moment, Notifier, Repository, Tree, Turn, Wake
 
@@ -80,6 +80,13 @@ class ResultsManager:
         namespace, _, name = key.partition("/")
         ledger = self._reader.ledger(tree, namespace, name)
         return None if self._unreadable(tree, ledger) else ledger.number
+
+    def retried(self, key: str, number: int) -> bool:
+        """Whether a person let the release of `namespace/name` go on after that run's promotion failed (rule R11)."""
+        tree = self._tree()
+        namespace, _, name = key.partition("/")
+        ledger = self._reader.ledger(tree, namespace, name) if tree is not None else None
+        return ledger is not None and ledger.number == number and bool(ledger.run.get(RETRIED))
 
     def file_image(self, key: str, container: str) -> str | None:
         """The image that Git holds for the container of the canary `namespace/name`; None = nobody knows (rule R8)."""

@@ -13,6 +13,8 @@ from gitops_canary.manifests.loading import decode, documents, resolve
 from gitops_canary.manifests.tree import OURS, Files, Problem
 
 HEAD = "# Written by gitops-canary. Deleting an entry of the quarantine lets automation bump to that tag again.\n"
+RETRIED = "retried"
+"""Set in a run whose promotion failed: a person lets its release go on (rule R11)."""
 KEPT = 50
 """Entries of the quarantine: the newest ones; older tags are older than these and stay out anyway (rule B1)."""
 

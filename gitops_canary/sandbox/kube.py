@@ -29,7 +29,7 @@ class ApiError(Exception):
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}")
-        self.status = status
+        self.status, self.message = status, message
 
 
 NETWORK = (aiohttp.ClientError, TimeoutError, OSError)

@@ -9,10 +9,8 @@ import pytest
 
 from gitops_canary.adapters.log import make_log
 from gitops_canary.domain.errors import UserError
-from gitops_canary.domain.helmrelease import HelmReleaseSpec
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.managers.release_charts import ReleaseCharts
-from gitops_canary.managers.release_refusal import refusal_by_canaries
 from gitops_canary.managers.release_status import FINALIZER, ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
@@ -413,16 +411,6 @@ def test_R11_a_release_is_not_upgraded_while_its_canary_serves_from_the_target(w
     world.refusal = ""
     world.settle()
     assert world.did() == ["install", "upgrade"]
-
-
-@pytest.mark.parametrize(("release", "serves", "refused"), [("frontend", True, True), ("frontend", False, False), ("other", True, False)])
-def test_R11_the_canaries_of_a_release_say_whether_it_may_be_upgraded(release: str, serves: bool, refused: bool) -> None:
-    cluster = MemoryCluster()
-    meta = {"name": "frontend", "namespace": "test", "annotations": {"meta.helm.sh/release-name": release}}
-    run = {"number": 3, "started": "2026-01-01T00:00:00Z", "serves": serves}
-    cluster.put({"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": meta, "spec": {}, "status": {"run": run}})
-    sentence = refusal_by_canaries(cluster)(HelmReleaseSpec("frontend", "test", "frontend", "test"))
-    assert bool(sentence) is refused, sentence
 
 
 def test_F23_a_failed_upgrade_is_rolled_back_when_asked(world: World) -> None:

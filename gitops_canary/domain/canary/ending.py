@@ -11,6 +11,9 @@ from gitops_canary.domain.canary.status import CanaryStatus, Run, stamp
 from gitops_canary.domain.canary.transitions import Phase
 from gitops_canary.domain.results import Outcome, Result
 
+PROMOTION_FAILED = "primary not ready: "
+"""What the reason of a failed promotion starts with (rule R11)."""
+
 
 def result_of(spec: CanarySpec, status: CanaryStatus, run: Run, outcome: Outcome, reason: str, now: datetime) -> Result:
     """The run's record; a rollback puts the image back and quarantines its tag when the image is what changed (rules G5, G8)."""
@@ -97,7 +100,7 @@ def revert(spec: CanarySpec, status: CanaryStatus, seen: Seen, now: datetime) ->
 
 def fail_promotion(spec: CanarySpec, status: CanaryStatus, seen: Seen, reason: str, now: datetime) -> Step:
     """The primary did not come up: the target, which was judged good, serves until it does (rule R11)."""
-    why = f"primary not ready: {reason}"
+    why = f"{PROMOTION_FAILED}{reason}"
     after = ended(spec, status, seen, Outcome.ABORTED, why, now)
     assert after.run is not None
     # A newer revision in the target was never judged: then the primary keeps what it has.

@@ -27,9 +27,6 @@ from gitops_canary.domain.canary.starting import current, hindrance, not_ready, 
 from gitops_canary.domain.canary.status import CanaryStatus, Run, precise, since
 from gitops_canary.domain.canary.transitions import ANALYSING, RESTING, RUNNING, Phase
 
-RELEASE_AFTER = 600.0
-"""Seconds that a deleted Canary waits for Git before it is let go with its result in an Event (rule R13)."""
-
 
 def decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdicts | None, now: datetime) -> Step:
     """The next step. `verdicts` = the judged checks of an interval tick that is due, None = only a wake: then weights and checks stay
@@ -214,7 +211,7 @@ def _deleted(spec: CanarySpec, status: CanaryStatus, seen: Seen, now: datetime) 
         return Step(status)
     if not status.pending:
         return Step(status, (Finalizer(held=False),))
-    if (seen.deleted or 0.0) < RELEASE_AFTER:
+    if (seen.deleted or 0.0) < seen.patience:
         return Step(status)
     lines = tuple(Line(f"Result not recorded in Git: {dict(raw)}", warning=True, key=f"lost {raw.get('number')}") for raw in status.pending)
     return Step(status, (Finalizer(held=False),), lines)

@@ -53,6 +53,8 @@ class Seen:
     """Why nothing may be done: a missing target or config, a Service that a chart renders … a whole sentence."""
     deleted: float | None = None
     """Seconds since somebody deleted the Canary; None = it stands."""
+    patience: float = 600.0
+    """Seconds that a deleted Canary waits for Git before it is let go with its result in an Event (rule R13)."""
     finalizer: bool = False
     recorded: int | None = 0
     """The highest run number that Git knows; None = the branch has not been read yet (rule G2)."""

@@ -2,19 +2,19 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_canary.domain.canary.checks import checks_due, progress
 from gitops_canary.domain.canary.machine import decide
 from gitops_canary.domain.canary.model import Answered, Check, Line, Step, Verdicts
 from gitops_canary.domain.canary.spec import CANARY, CanarySpec, canary_spec
-from gitops_canary.domain.canary.status import REFUSED, CanaryStatus, stamp, status_from, status_patch, status_sample
+from gitops_canary.domain.canary.status import REFUSED, CanaryStatus, since, stamp, status_from, status_patch, status_sample
 from gitops_canary.domain.canary.transitions import RESTING
 from gitops_canary.domain.canary.workloads import readiness
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.resources import Doc, Ref, ref_of
-from gitops_canary.managers.base import Backoff, earliest
+from gitops_canary.managers.base import Backoff, NoFigures, earliest
 from gitops_canary.managers.canaries.apply import Effects, told_key
 from gitops_canary.managers.canaries.asks import Asks, answered
 from gitops_canary.managers.canaries.configs import Configs
@@ -23,7 +23,7 @@ from gitops_canary.managers.canaries.observe import Observer, World
 from gitops_canary.managers.canaries.rules import LANE, CanaryRules, Knows
 from gitops_canary.managers.canaries.timing import Ticks
 from gitops_canary.managers.definition import Definition
-from gitops_canary.ports import Checks, Cluster, Log, Moment, Notifier, Sentence, Turn, Wake
+from gitops_canary.ports import Checks, Cluster, Figures, Log, Moment, Notifier, Sentence, Turn, Wake
 
 STEPS = 16
 """Steps that one canary may take in one turn: more means that it does not come to rest."""
@@ -45,6 +45,7 @@ class Ports:
     checks: Checks
     notifier: Notifier
     log: Log
+    figures: Figures = field(default_factory=NoFigures)
 
 
 class CanaryManager:
@@ -148,7 +149,8 @@ class CanaryManager:
         if not self._backoff.ready(key, now.mono):
             return []
         try:
-            wakes = self._steps(doc, now)
+            with self._ports.figures.tick(key.partition("/")[0], _target_name(doc)):
+                wakes = self._steps(doc, now)
         except UserError as error:
             self._refuse(doc, error, now)
             self._ticks.forget(key)
@@ -212,6 +214,7 @@ class CanaryManager:
             version = world.canary["metadata"]["resourceVersion"]
             made = self._ports.cluster.patch(ref_of(doc), {"status": patch}, subresource="status", resource_version=version)
             self._definition.compare(patch, made)
+            self._count(spec, status, after, now)
         self._notices.send(spec, after)
         if verdicts is not None:
             self._ticked(spec, step.status, now)
@@ -220,6 +223,12 @@ class CanaryManager:
             self._drop_checks(spec.key)
         self._ticks.plan(spec, step.status, now.mono, now.wall)
         return bool(patch), len(step.status.pending)
+
+    def _count(self, spec: CanarySpec, before: CanaryStatus, after: CanaryStatus, now: Moment) -> None:
+        run = after.run
+        if run is not None and not run.under_way and (before.run is None or before.run.under_way):
+            seconds = since(run.started, now.wall)
+            self._ports.figures.ended(spec.namespace, spec.target.name, run.outcome, skipped=spec.skip_analysis, seconds=seconds)
 
     def _look(self, doc: Doc, spec: CanarySpec, status: CanaryStatus, now: Moment) -> World:
         target = self._ports.cluster.get(spec.target)
@@ -305,6 +314,10 @@ class CanaryManager:
 def _restarts(old: CanaryStatus, new: CanaryStatus) -> bool:
     """Sentences that begin a run belong to the new one."""
     return new.number != old.number
+
+
+def _target_name(doc: Doc) -> str:
+    return str(((doc.get("spec") or {}).get("targetRef") or {}).get("name") or doc["metadata"]["name"])
 
 
 def _key(doc: Doc) -> str:

@@ -106,6 +106,7 @@ class Observer:
             wanted_primary=_wanted_primary(world),
             obstacle=obstacle,
             deleted=None if not deleted else max(0.0, (now - datetime.fromisoformat(str(deleted))).total_seconds()),
+            patience=self._rules.patience,
             finalizer=FINALIZER in (meta.get("finalizers") or ()),
             recorded=self._knows.recorded_number(spec.key) if self._rules.git else 0,
             git=self._rules.git,

@@ -34,6 +34,8 @@ class CanaryRules:
     rollback: bool = True
     git: bool = True
     namespace: str = ""
+    patience: float = 600.0
+    """How long a deleted Canary waits for Git (rule R13)."""
 
 
 @dataclass(frozen=True)

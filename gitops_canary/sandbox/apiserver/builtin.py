@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from gitops_canary.sandbox.apiserver import pod_security
+
 Cause = tuple[str, str]
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -121,6 +123,11 @@ def _config_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Ite
         yield "type", "Invalid value: field is immutable"
 
 
+def _namespace_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    if wrong := pod_security.wrong_level(doc["metadata"].get("labels") or {}):
+        yield f"metadata.labels[{pod_security.LABEL}]", wrong
+
+
 def _binding_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
     if old is not None and old.get("roleRef") != doc.get("roleRef"):
         yield "roleRef", "Invalid value: cannot change roleRef"
@@ -131,6 +138,7 @@ _CHECKERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any] | None], 
     "ReplicaSet": _workload,
     "StatefulSet": _workload,
     "DaemonSet": _workload,
+    "Namespace": _namespace_checks,
     "Pod": _pod_checks,
     "Service": _service_checks,
     "Event": _event_checks,

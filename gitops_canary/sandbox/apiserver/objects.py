@@ -8,7 +8,7 @@ from dataclasses import replace as with_changes
 from datetime import datetime
 from typing import Any
 
-from gitops_canary.sandbox.apiserver import ownership, problems
+from gitops_canary.sandbox.apiserver import ownership, pod_security, problems
 from gitops_canary.sandbox.apiserver.finishing import SERVERS_OWN, Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
 from gitops_canary.sandbox.apiserver.managing import Options, differs, entry_of, in_order, is_ours, kept_of, managed
@@ -267,6 +267,8 @@ class Objects:
     def _save(self, kind: Kind, doc: Doc, old: Doc | None, options: Options) -> Doc:
         if old is not None and _equal(doc, old):
             return old
+        if old is None and kind.resource == "pods":
+            pod_security.admit(self.store.get(("", "namespaces"), ("", doc["metadata"]["namespace"])) or {}, doc)
         if options.dry_run:
             version = old["metadata"]["resourceVersion"] if old else ""
             return {**doc, "metadata": {**doc["metadata"], "resourceVersion": version}}

@@ -85,6 +85,8 @@ class Deployments:
             status["unavailableReplicas"] = missing
         now = datetime.now(UTC)
         status["conditions"] = [_available(doc, totals["availableReplicas"], wanted, now), self._progress(doc, new, status, wanted, now)]
+        failures = [one for one in (new.get("status") or {}).get("conditions") or () if one["type"] == "ReplicaFailure"]
+        status["conditions"] += [{**one, "lastUpdateTime": one["lastTransitionTime"]} for one in failures]
         await write_status(self._kube, "Deployment", doc, status)
 
     def _progress(self, doc: Doc, new: Doc, status: Doc, wanted: int, now: datetime) -> Doc:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gitops_canary.sandbox.controllers.writing import owner_of, path_of, quietly, ready, ready_since, write_status
-from gitops_canary.sandbox.kube import Kube
+from gitops_canary.sandbox.kube import ApiError, Kube
 
 Doc = dict[str, Any]
 PodsOf = Callable[[str], list[Doc]]
@@ -50,8 +50,7 @@ class ReplicaSets:
         missing = int(doc["spec"]["replicas"]) - len(alive)
         if doc["metadata"].get("deletionTimestamp"):
             missing = 0
-        for _ in range(missing):
-            await self._make(doc)
+        refused = await self._fill(doc, missing)
         # Those that serve least go first.
         for pod in sorted(alive, key=lambda one: (ready(one), one["metadata"]["creationTimestamp"]))[: max(0, -missing)]:
             name = pod["metadata"]["name"]
@@ -64,7 +63,22 @@ class ReplicaSets:
         available = self._available(doc, alive)
         if available:
             status["availableReplicas"] = available
+        if refused is not None:
+            status["conditions"] = [_failure(doc, refused)]
         await write_status(self._kube, "ReplicaSet", doc, status)
+        if refused is not None:
+            raise refused
+
+    async def _fill(self, doc: Doc, missing: int) -> ApiError | None:
+        """The refusal of a pod that may not be, by the namespace's Pod Security for one; it is tried again later."""
+        try:
+            for _ in range(missing):
+                await self._make(doc)
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            return error
+        return None
 
     def _available(self, doc: Doc, pods: Sequence[Doc]) -> int:
         """How many are; while one is not yet, the count is made again when it may be."""
@@ -137,6 +151,15 @@ def pod_of(doc: Mapping[str, Any], kind: str, api_version: str) -> Doc:
     if annotations:
         meta["annotations"] = annotations
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": template["spec"]}
+
+
+def _failure(doc: Doc, refused: ApiError) -> Doc:
+    found = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused.message}
+    old: Doc = next(iter((doc.get("status") or {}).get("conditions") or ()), {})
+    if old.get("reason") == found["reason"]:
+        # Every try makes another name; the first refusal says it all.
+        return dict(old)
+    return {**found, "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def _phase(pod: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ def _group(pod: Doc) -> dict[str, Any]:
         "__metrics_path__": wanted.get("prometheus.io/path", "/metrics"),
         "kubernetes_namespace": metadata["namespace"],
         "kubernetes_pod_name": metadata["name"],
-        "workload": workload_of(pod),
+        "kubernetes_workload": workload_of(pod),
     }
     return {"targets": [f"{pod['status']['podIP']}:{real_port(pod, int(port)) if port.isdigit() else port}"], "labels": labels}
 
