@@ -9,7 +9,6 @@ import pytest
 import yaml
 from helm_python import Chart
 
-from gitops_canary.sandbox.control_plane.plane import ControlPlane
 from tests.deploy.kubectl import Kubectl
 from tests.deploy.manifests import CHART, DEPLOY, Doc, built, by_name, rendered
 from tests.deploy.test_chart import EVERYTHING
@@ -18,7 +17,8 @@ BOTH = ["cluster-wide", "one-namespace"]
 LOADTESTER = DEPLOY.parent / "repo-template" / "charts" / "loadtester"
 
 
-def prepared(kubeconfig: Path) -> Kubectl:
+@pytest.fixture(scope="module")
+def kubectl(kubeconfig: Path) -> Kubectl:
     """With the namespaces that an install stands in: a dry run makes none."""
     run = Kubectl(kubeconfig)
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -27,11 +27,6 @@ def prepared(kubeconfig: Path) -> Kubectl:
     ]
     run("apply", "--server-side", "-f", "-", docs=docs)
     return run
-
-
-@pytest.fixture(scope="module")
-def kubectl(kubeconfig: Path) -> Kubectl:
-    return prepared(kubeconfig)
 
 
 @pytest.mark.control_plane
@@ -81,11 +76,8 @@ def test_pod_security_restricted_takes_our_pods(kubectl: Kubectl, name: str) -> 
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
 
 
-@pytest.mark.control_plane
 @pytest.mark.parametrize("field", ["allowPrivilegeEscalation", "capabilities"])
-def test_pod_security_restricted_is_in_force(control_plane: ControlPlane, field: str) -> None:
-    """On the real server: the sandbox has no Pod Security admission."""
-    kubectl = prepared(control_plane.kubeconfig("gitops-canary"))
+def test_pod_security_restricted_is_in_force(kubectl: Kubectl, field: str) -> None:
     wrong = pod("wrong", templates()["overlay"])
     del wrong["spec"]["containers"][0]["securityContext"][field]
     with pytest.raises(AssertionError, match='violates PodSecurity "restricted:latest"'):

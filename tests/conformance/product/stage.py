@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from gitops_canary.adapters.cluster.leadership import LEADER_LABEL
 from gitops_canary.adapters.cluster.stories import COMPONENT
 from gitops_canary.domain.resources import Ref
 from gitops_canary.managers.inventory import InventoryStore
@@ -49,7 +50,7 @@ T = TypeVar("T")
 Server = Literal["sandbox", "real"]
 PATIENCE = 90.0
 LOOK = 0.03
-SETTINGS = {"analysis-interval-floor": "1s", "git-poll-interval": "1s", "registry-poll-interval": "2s"}
+SETTINGS = {"analysis-interval-floor": "1s", "git-poll-interval": "1s", "registry-poll-interval": "2s", "deleted-canary-patience": "8s"}
 BASE = ("namespaces/test.yaml", "releases/test/loadtester.yaml", "charts/")
 """What of the template stands in the cluster repository from the start: the load tester that all apps share, and the charts."""
 
@@ -183,6 +184,21 @@ class Stage:
         self.kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/gitops-canary")
         self.wait("a new operator pod", lambda: [pod for pod in self.operator_pods() if pod["metadata"]["name"] not in old and _ready(pod)])
         self.attach(but=old)
+
+    def scale_operator(self, count: int) -> None:
+        """Returns when so many are ready, no other is left, and, if there is one at all, one of them leads."""
+        self.kubectl("-n", NAMESPACE, "scale", "deployment/gitops-canary", f"--replicas={count}")
+
+        def settled() -> bool:
+            pods = self.operator_pods()
+            return (
+                len(pods) == count
+                and all(map(_ready, pods))
+                and (not count or any(LEADER_LABEL in pod["metadata"]["labels"] for pod in pods))
+            )
+
+        self.wait(f"{count} operators", settled)
+        self.attach()
 
     def attach(self, but: frozenset[str] | set[str] = frozenset()) -> None:
         """Follow the operator's ready pods and lead the registry's webhook to the newest."""

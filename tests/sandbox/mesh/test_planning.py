@@ -171,7 +171,7 @@ def test_pods_that_ask_for_it_are_scraped() -> None:
                 "__metrics_path__": "/metrics",
                 "kubernetes_namespace": "test",
                 "kubernetes_pod_name": "p1",
-                "workload": "frontend",
+                "kubernetes_workload": "frontend",
             },
         }
     ]
