@@ -43,8 +43,8 @@ layers: $(BIN)/.dev ## import-linter: imports go only downward
 control-plane: $(BIN)/.dev ## kube-apiserver, kube-controller-manager, etcd, kubectl and helm into the cache (Go needed, about 11 minutes once)
 	@$(BIN)/gitops-canary control-plane build
 
-conformance: $(BIN)/.dev ## the same cases on the sandbox and on a real control plane
-	@$(BIN)/python -m pytest tests/conformance $(ARGS)
+conformance: $(BIN)/.dev ## a table: the same cases on the sandbox and on a real control plane; fails when a row differs
+	@$(BIN)/python -m pytest -p tests.conformance.report tests/conformance $(ARGS)
 
 guide: $(BIN)/.dev ## follow docs/guide.md and print command, expected, seen; CONTROL_PLANE=real for kube-apiserver
 	@$(BIN)/python -m tests.guide $(CONTROL_PLANE)

@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 
 from gitops_canary.sandbox.apiserver import ApiServer
 from gitops_canary.sandbox.controllers import Controllers
-from tests.conformance.client import Api, Doc
+from tests.conformance.client import SECONDS, Api, Doc
 from tests.conformance.objects import crd
 from tests.conformance.stand_in import StandIn
 from tests.conformance.tools import Kubectl
@@ -61,6 +63,16 @@ def define(api: Api, definition: Doc) -> None:
         return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
     api.until("customresourcedefinitions", definition["metadata"]["name"], established)
+    _await_served(api, definition["spec"])
+
+
+def _await_served(api: Api, spec: Doc) -> None:
+    """Established is not yet served: a real server starts its cache of the kind with the first requests, and refuses them till then."""
+    path = f"apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+    end, pause = time.monotonic() + SECONDS, threading.Event()
+    while (found := api.request("GET", path)).code != 200:
+        assert time.monotonic() < end, found.body
+        pause.wait(0.05)
 
 
 @pytest.fixture

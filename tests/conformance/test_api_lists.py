@@ -122,3 +122,9 @@ def test_a_list_of_all_namespaces_holds_them_all(api: Api) -> None:
 def test_a_list_of_an_empty_namespace_is_empty_and_not_refused(api: Api) -> None:
     found = api.request("GET", "api/v1/namespaces/no-such-namespace/configmaps")
     assert (found.code, found.body["items"]) == (200, [])
+
+
+def test_a_version_that_is_still_to_come_is_too_large(api: Api) -> None:
+    refused = api.list("configmaps", resourceVersion="9999999999")
+    assert (refused.code, refused.body["reason"]) == (504, "Timeout")
+    assert refused.message.startswith("Timeout: Too large resource version: 9999999999, current: ")

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gitops_canary.sandbox.apiserver.objects import Objects
-from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, gone, invalid
+from gitops_canary.sandbox.apiserver.problems import Problem, bad_request, gone, invalid, too_large
 from gitops_canary.sandbox.apiserver.requests import Meant
 from gitops_canary.sandbox.apiserver.selectors import Test, field_test, label_test
 from gitops_canary.sandbox.apiserver.store import Change, Doc, name_of
@@ -30,6 +30,8 @@ def listed(objects: Objects, meant: Meant, query: Mapping[str, str]) -> tuple[li
     asked = query.get("resourceVersion", "")
     if not asked.isdigit() and asked:
         raise bad_request(f"invalid resource version: {asked!r}")
+    if asked and int(asked) > store.version:
+        raise too_large(int(asked), store.version)
     every = store.all(meant.kind.storage, meant.namespace) if version == store.version else None
     every = store.at(meant.kind.storage, version, meant.namespace) if every is None else every
     if every is None:

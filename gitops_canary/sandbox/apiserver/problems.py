@@ -109,3 +109,9 @@ def unsupported(message: str) -> Problem:
 
 def method_not_allowed(method: str, path: str) -> Problem:
     return Problem(405, "MethodNotAllowed", f"{method} is not supported on {path}")
+
+
+def too_large(asked: int, now: int) -> Problem:
+    """A version that is still to come."""
+    details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}], "retryAfterSeconds": 1}
+    return Problem(504, "Timeout", f"Timeout: Too large resource version: {asked}, current: {now}", details)

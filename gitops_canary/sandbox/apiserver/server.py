@@ -150,6 +150,8 @@ class ApiServer:
     def _defined(self, before: Doc | None, after: Doc | None) -> None:
         if after is not None and not after["metadata"].get("deletionTimestamp"):
             self.kinds.define(after)
+            if before is None:
+                self.store.begin((after["spec"]["group"], after["spec"]["names"]["plural"]))
         elif before is not None:
             group, plural = before["spec"]["group"], before["spec"]["names"]["plural"]
             for doc in self.store.all((group, plural)):

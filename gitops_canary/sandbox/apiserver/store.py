@@ -31,6 +31,7 @@ class Store:
         self._objects: dict[Storage, dict[Name, Doc]] = {}
         self._history: deque[Change] = deque(maxlen=history)
         self._forgotten = 0
+        self._begun: dict[Storage, int] = {}
         self._watchers: dict[Storage, set[asyncio.Queue[Change | None]]] = {}
         self._owned: dict[str, set[tuple[Storage, Name]]] = {}
 
@@ -88,9 +89,13 @@ class Store:
 
     def since(self, storage: Storage, version: int) -> list[Change] | None:
         """The changes after `version`, None when they are not all remembered any more."""
-        if version < self._forgotten:
+        if version < max(self._forgotten, self._begun.get(storage, 0)):
             return None
         return [change for change in self._history if change.storage == storage and change.version > version]
+
+    def begin(self, storage: Storage) -> None:
+        """A kind that is defined now has no history from before, as a real server's cache of it."""
+        self._begun[storage] = self.version
 
     def subscribe(self, storage: Storage) -> asyncio.Queue[Change | None]:
         queue: asyncio.Queue[Change | None] = asyncio.Queue()
