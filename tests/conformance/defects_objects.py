@@ -117,6 +117,7 @@ VALIDATION = (
         instead(fields, "decoded", lambda doc, kind: (copy.deepcopy(doc), [])),
         (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[a number as data\]",),
     ),
+    Defect("any text is a quantity", instead(fields, "_quantity", str), ("test_a_quantity_that_is_none_is_refused",)),
     Defect("a name is made up", around(Objects, "create", _named), (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[no name\]",)),
     Defect(
         "a new object's version is overlooked",

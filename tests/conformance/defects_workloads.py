@@ -41,6 +41,7 @@ DEFECTS = (
         instead(Deployments, "sync", _idle),
         (
             "test_a_deployment_becomes_available",
+            "test_a_pod_counts_as_available_when_it_was_ready_long_enough",
             "test_a_new_image_rolls_and_the_old_set_stays_empty",
             "test_a_template_that_comes_back_adopts_its_old_set",
             "test_a_scale_goes_up_down_and_to_nothing",

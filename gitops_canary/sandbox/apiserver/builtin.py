@@ -133,6 +133,29 @@ def _binding_checks(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> It
         yield "roleRef", "Invalid value: cannot change roleRef"
 
 
+def _limits(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    """What would be stored and never enforced is not taken: a sandbox that pretends teaches what is wrong."""
+    spec = doc.get("spec") or {}
+    for name in ("hard", "limits"):
+        if spec.get(name):
+            yield f"spec.{name}", f"Forbidden: the sandbox enforces none of a {doc['kind']}'s limits"
+
+
+def _definition(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    spec = doc.get("spec") or {}
+    if (spec.get("conversion") or {}).get("strategy") == "Webhook":
+        yield "spec.conversion.strategy", "Forbidden: the sandbox calls no conversion webhooks"
+    for number, version in enumerate(spec.get("versions") or ()):
+        if _has_rules(version.get("schema")):
+            yield f"spec.versions[{number}].schema", "Forbidden: the sandbox evaluates no CEL rules (x-kubernetes-validations)"
+
+
+def _has_rules(schema: Any) -> bool:
+    if isinstance(schema, Mapping):
+        return bool(schema.get("x-kubernetes-validations")) or any(_has_rules(inner) for inner in schema.values())
+    return isinstance(schema, list) and any(_has_rules(inner) for inner in schema)
+
+
 _CHECKERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any] | None], Iterator[Cause]]] = {
     "Deployment": _workload,
     "ReplicaSet": _workload,
@@ -142,6 +165,9 @@ _CHECKERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any] | None], 
     "Pod": _pod_checks,
     "Service": _service_checks,
     "Event": _event_checks,
+    "ResourceQuota": _limits,
+    "LimitRange": _limits,
+    "CustomResourceDefinition": _definition,
     "ConfigMap": _config_checks,
     "Secret": _config_checks,
     "RoleBinding": _binding_checks,

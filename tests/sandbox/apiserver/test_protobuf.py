@@ -24,7 +24,7 @@ CREATED = [
     pytest.param(("rolebinding", "x", "--role=r", "--user=u"), "rolebinding", ("subjects", 0, "name"), "u", id="rolebinding"),
     pytest.param(("configmap", "x", "--from-literal=a=1"), "configmap", ("data",), {"a": "1"}, id="configmap"),
     pytest.param(("secret", "generic", "x", "--from-literal=a=1"), "secret", ("data",), {"a": "MQ=="}, id="secret"),
-    pytest.param(("quota", "x", "--hard=pods=1"), "quota", ("spec", "hard"), {"pods": "1"}, id="quota"),
+    pytest.param(("quota", "x"), "quota", ("metadata", "name"), "x", id="quota"),
     pytest.param(("pdb", "x", "--selector=a=b", "--min-available=1"), "pdb", ("spec", "minAvailable"), 1, id="pdb"),
     pytest.param(("ingress", "x", "--rule=a.b/*=s:80"), "ingress", ("spec", "rules", 0, "host"), "a.b", id="ingress"),
 ]
