@@ -9,6 +9,7 @@ from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.resources import Ref
 
 CANARY = ("flagger.app/v1beta1", "Canary")
+EVENT = "event"
 HOOK_TYPES = (
     "confirm-rollout",
     "pre-rollout",
@@ -17,6 +18,7 @@ HOOK_TYPES = (
     "confirm-promotion",
     "post-rollout",
     "rollback",
+    EVENT,
 )
 NOTHING: Mapping[str, Any] = {}
 
@@ -96,6 +98,8 @@ class CanarySpec:
     canary_ready: int = 100
     metrics: tuple[Metric, ...] = ()
     hooks: tuple[Hook, ...] = ()
+    events: tuple[Hook, ...] = ()
+    """Webhooks that every sentence goes to; none of them is a check."""
     deadline: float = 600.0
     skip_analysis: bool = False
     suspend: bool = False
@@ -124,6 +128,7 @@ def canary_spec(doc: Mapping[str, Any], *, interval_floor: float = 10.0, rollbac
     namespace = str(meta["namespace"])
     target = _target(read, spec, namespace)
     analysis = spec.get("analysis") or {}
+    hooks = tuple(_hook(read, one) for one in analysis.get("webhooks") or ())
     skip = bool(spec.get("skipAnalysis")) or not analysis
     return CanarySpec(
         namespace=namespace,
@@ -139,7 +144,8 @@ def canary_spec(doc: Mapping[str, Any], *, interval_floor: float = 10.0, rollbac
         primary_ready=read.number(analysis, "primaryReadyThreshold", 100, most=100),
         canary_ready=read.number(analysis, "canaryReadyThreshold", 100, most=100),
         metrics=tuple(_metric(read, one, namespace) for one in analysis.get("metrics") or ()),
-        hooks=tuple(_hook(read, one) for one in analysis.get("webhooks") or () if one.get("type") != "event"),
+        hooks=tuple(hook for hook in hooks if hook.type != EVENT),
+        events=tuple(hook for hook in hooks if hook.type == EVENT),
         deadline=float(read.number(spec, "progressDeadlineSeconds", 600)) or 600.0,
         skip_analysis=skip,
         suspend=bool(spec.get("suspend")),

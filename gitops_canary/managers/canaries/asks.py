@@ -76,11 +76,15 @@ def render(query: str, spec: CanarySpec, metric: Metric, window: float) -> str:
 
 
 def _hook(spec: CanarySpec, status: CanaryStatus, check: Check, hook: Hook) -> HookAsk:
-    checksum = digest({"configs": dict(status.configs), "template": status.applied}).removeprefix("sha256:")[:16]
-    payload = {"name": spec.name, "namespace": spec.namespace, "phase": check.phase, "checksum": checksum}
-    if hook.metadata:
-        payload = {**payload, "metadata": dict(hook.metadata)}  # type: ignore[dict-item]
+    payload = hook_payload(spec, status, check.phase, hook.metadata)
     return HookAsk(check.key, hook.url, payload, hook.timeout, hook.retries, hook.disable_tls)
+
+
+def hook_payload(spec: CanarySpec, status: CanaryStatus, phase: str, metadata: Mapping[str, str]) -> dict[str, object]:
+    """Flagger's body of every webhook."""
+    checksum = digest({"configs": dict(status.configs), "template": status.applied}).removeprefix("sha256:")[:16]
+    payload: dict[str, object] = {"name": spec.name, "namespace": spec.namespace, "phase": phase, "checksum": checksum}
+    return {**payload, "metadata": dict(metadata)} if metadata else payload
 
 
 def answered(answers: Mapping[str, Answer]) -> dict[str, Answered]:

@@ -18,6 +18,7 @@ from gitops_canary.managers.base import Backoff, NoFigures, earliest
 from gitops_canary.managers.canaries.apply import Effects, told_key
 from gitops_canary.managers.canaries.asks import Asks, answered
 from gitops_canary.managers.canaries.configs import Configs
+from gitops_canary.managers.canaries.event_hooks import EventHooks
 from gitops_canary.managers.canaries.notices import Notices, key_of
 from gitops_canary.managers.canaries.observe import Observer, World
 from gitops_canary.managers.canaries.rules import LANE, CanaryRules, Knows
@@ -59,6 +60,7 @@ class CanaryManager:
         configs = Configs(ports.cluster, tracking=rules.config_tracking)
         self._observer = Observer(ports.cluster, configs, rules, knows or Knows())
         self._effects = Effects(ports.cluster, configs, rules)
+        self._events = EventHooks(ports.checks)
         self._notices = Notices(ports.notifier)
         self._definition = Definition(ports.cluster, "canaries.flagger.app", status_sample(), "analyse")
         self._asks = Asks(ports.cluster, rules.metrics_server)
@@ -287,6 +289,7 @@ class CanaryManager:
             return
         if line.event:
             self._ports.cluster.tell(world.canary, Sentence(line.text, line.warning), key=key, now=now.wall)
+            self._events.tell(world.spec, world.status, line, key, now.wall)
         say = self._ports.log.warning if line.warning else self._ports.log.info
         say(line.text, canary=f"{world.spec.name}.{world.spec.namespace}")
         self._told[key] = None
