@@ -44,14 +44,17 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     first = arguments[0] or (words if isinstance(words, str | bytes) else next(iter(words), ""))
     path = os.fsdecode(first)
     name = ALIASES.get(os.path.basename(path), os.path.basename(path))
-    if name in SERVERS and name not in _started:
-        _started[name] = path
+    # It is told before it is tried: what is not there has not been started.
+    if name in SERVERS and name not in _started and (found := shutil.which(path)):
+        _started[name] = found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-server", action="store_true", help="fail unless each of the real servers took part")
 
 
+COLLECTED = "GITOPS_CANARY_SERVERS_FILE"
+"""A file that collects the list of several sessions, for the end of a CI run."""
 REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
 """Set to 1 in CI: there a missing program fails the tests that need it, so that nothing is left out silently."""
 TOOLS = ("kubectl", "helm")
@@ -119,8 +122,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"left out: {f'{count} tests ' if count else ''}{sentence}", yellow=True)
     if started:
         terminalreporter.write_line("real servers and tools that took part:")
-    for name in sorted(started, key=list(SERVERS).index):
-        terminalreporter.write_line(f"  {name:<24} {version(name, started[name])}")
+    lines = [f"  {name:<24} {version(name, started[name])}" for name in sorted(started, key=list(SERVERS).index)]
+    for line in lines:
+        terminalreporter.write_line(line)
+    if file := os.environ.get(COLLECTED):
+        with Path(file).open("a") as collected:
+            collected.writelines(f"{line}\n" for line in lines)
     if config.getoption("--every-server") and not_there(config):
         terminalreporter.write_line(f"these did not take part, and --every-server asks for them: {', '.join(not_there(config))}", red=True)
 

@@ -26,8 +26,9 @@ def run(folder: Path, *arguments: str, **environ: str) -> "subprocess.CompletedP
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one-process", "workers"])
 def test_what_was_started_is_told_with_its_version_and_nothing_else(tmp_path: Path, workers: tuple[str, ...]) -> None:
-    told = run(tmp_path, *workers)
+    told = run(tmp_path, *workers, GITOPS_CANARY_SERVERS_FILE=str(tmp_path / "collected"))
     assert told.returncode == 0, told.stdout + told.stderr
+    assert (tmp_path / "collected").read_text().split()[:2] == ["git", "version"]
     listed = told.stdout.partition("took part:\n")[2].splitlines()
     assert [line.split()[:2] for line in listed if line.startswith("  ")] == [["git", "version"]]
 
