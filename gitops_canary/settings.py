@@ -136,7 +136,13 @@ class Settings:
     slack_user: str = setting("gitops-canary", "name shown in Slack")
     msteams_url: str = setting("", "MS Teams workflow or connector URL that every alert goes to", unit="URL", secret=True)
     discord_url: str = setting("", "Discord webhook that every alert goes to", unit="URL", secret=True)
-    event_webhook: str = setting("", "URL that every alert is posted to as JSON", unit="URL", secret=True)
+    rocket_url: str = setting("", "Rocket.Chat webhook that every alert goes to", unit="URL", secret=True)
+    gchat_url: str = setting("", "Google Chat webhook that every alert goes to", unit="URL", secret=True)
+    generic_url: str = setting("", "URL that every alert is posted to as JSON", unit="URL", secret=True)
+    generic_key: str = setting("", "key that signs what is posted to generic-url (X-Signature: sha256=…); empty = unsigned", secret=True)
+    event_webhook: str = setting(
+        "", "URL that every sentence about a canary is posted to, unless it has webhooks of type event", unit="URL", secret=True
+    )
     # the process
     listen: str = setting(":8080", "address of health, metrics, status page and webhooks", unit="host:port", alias="port")
     webhook_secret_dir: str = setting(

@@ -98,4 +98,5 @@ def canary_rules(settings: Settings) -> CanaryRules:
         rollback=not settings.disable_rollback,
         git=bool(settings.git_url),
         namespace=settings.namespace,
+        event_webhook=settings.event_webhook,
     )

@@ -43,7 +43,9 @@ def targets_of(settings: Settings) -> tuple[Target, ...]:
         Target("slack", settings.slack_url, settings.slack_channel, settings.slack_user),
         Target("msteams", settings.msteams_url),
         Target("discord", settings.discord_url),
-        Target("generic", settings.event_webhook),
+        Target("rocket", settings.rocket_url),
+        Target("gchat", settings.gchat_url),
+        Target("generic", settings.generic_url, key=settings.generic_key),
     )
     return tuple(target for target in found if target.url)
 

@@ -32,7 +32,7 @@ def notice(number: int = 1, severity: str = "error") -> Notice:
 
 def test_a_generic_receiver_can_tell_who_sent_it() -> None:
     with Peer() as peer:
-        world = World(Target("generic", peer.url, key="s3cret"))
+        world = World(*targets_of(Settings(generic_url=peer.url, generic_key="s3cret")))
         world.notifier.send(notice())
         asked = peer.next()
         assert world.delivered.get(timeout=10) == ("run-1", "generic at 127.0.0.1")
@@ -124,3 +124,6 @@ def test_settings_name_the_global_receivers() -> None:
     settings = Settings(slack_url="https://hooks.slack.com/x", slack_channel="general", msteams_url="https://x.webhook.office.com/y")
     assert [(one.kind, one.channel) for one in targets_of(settings)] == [("slack", "general"), ("msteams", "")]
     assert targets_of(Settings()) == ()
+    some = Settings(rocket_url="https://rocket.example/1", gchat_url="https://chat.example/2", generic_url="https://any.example/3")
+    assert [one.kind for one in targets_of(some)] == ["rocket", "gchat", "generic"]
+    assert targets_of(Settings(event_webhook="https://events.example/4")) == ()

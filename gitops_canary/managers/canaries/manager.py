@@ -60,7 +60,7 @@ class CanaryManager:
         configs = Configs(ports.cluster, tracking=rules.config_tracking)
         self._observer = Observer(ports.cluster, configs, rules, knows or Knows())
         self._effects = Effects(ports.cluster, configs, rules)
-        self._events = EventHooks(ports.checks)
+        self._events = EventHooks(ports.checks, rules.event_webhook)
         self._notices = Notices(ports.notifier)
         self._definition = Definition(ports.cluster, "canaries.flagger.app", status_sample(), "analyse")
         self._asks = Asks(ports.cluster, rules.metrics_server)

@@ -1,7 +1,7 @@
 """What the canaries manager is told at wiring: settings, and what other managers know about a canary."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitops_canary.domain.canary.spec import CANARY
 
@@ -36,6 +36,8 @@ class CanaryRules:
     namespace: str = ""
     patience: float = 600.0
     """How long a deleted Canary waits for Git (rule R13)."""
+    event_webhook: str = field(default="", repr=False)
+    """Told every sentence about canaries that have no webhooks of type event."""
 
 
 @dataclass(frozen=True)
