@@ -4,7 +4,9 @@ from typing import Any
 
 from gitops_canary.sandbox.apiserver import handling
 from gitops_canary.sandbox.apiserver.handling import Handler
+from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.problems import Problem
+from gitops_canary.sandbox.apiserver.streams import Streams
 from gitops_canary.sandbox.controllers import manager
 from gitops_canary.sandbox.controllers.deployments import Deployments
 from gitops_canary.sandbox.controllers.replicasets import Jobs, ReplicaSets
@@ -25,6 +27,22 @@ def _without_conditions(original: Any, self: Any, request: Any, meant: Any, doc:
         return original(self, request, meant, doc, code)
     status = {key: value for key, value in doc["status"].items() if key != "conditions"}
     return original(self, request, meant, {**doc, "status": status}, code)
+
+
+async def _no_log(*_: Any) -> Any:
+    raise Problem(400, "BadRequest", "the pod does not have a host assigned")
+
+
+def _pods_stand_still(original: Any, self: Any, kind: Any, old: Any, *rest: Any) -> Any:
+    if kind.kind == "Pod":
+        raise Problem(403, "Forbidden", "pods are as they were made")
+    return original(self, kind, old, *rest)
+
+
+def _pods_never_fail(original: Any, self: Any, kind: Any, old: Any, doc: Any, options: Any) -> Any:
+    if kind.kind == "Pod" and (doc.get("status") or {}).get("phase") == "Failed":
+        doc = {**doc, "status": {**doc["status"], "phase": "Succeeded"}}
+    return original(self, kind, old, doc, options)
 
 
 def _no_scale(*_: Any) -> Any:
@@ -49,8 +67,11 @@ DEFECTS = (
             "test_a_bad_image_leaves_the_old_pods_at_work",
         ),
     ),
+    Defect("nobody writes a pod's status", around(Objects, "_update", _pods_stand_still), (r"test_helm_tests_a_release\[success\]",)),
+    Defect("no pod ever fails", around(Objects, "_update", _pods_never_fail), (r"test_helm_tests_a_release\[failure\]",)),
     Defect("Jobs are not looked at", instead(Jobs, "sync", _idle), ("test_a_job_completes", "test_a_job_fails_.*")),
     Defect("autoscalers are not looked at", instead(manager, "sync_autoscaler", _idle), (r"test_an_autoscaler_.*",)),
     Defect("a Deployment's conditions are not shown", around(Handler, "_shown", _without_conditions), ("test_kubectl_describes",)),
+    Defect("the log of a pod on no node is refused", instead(Streams, "log", _no_log), ("test_a_pod_on_no_node_has_said_nothing",)),
     Defect("a scale cannot be read", instead(handling, "scale_of", _no_scale), ("test_kubectl_waits_scales_restarts_and_deletes",)),
 )

@@ -81,8 +81,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     client.SECONDS = SECONDS
     config.stash[_seen] = {}
+    config.stash[_defects] = table()
 
 
+_defects = pytest.StashKey[tuple[Defect, ...]]()
 _seen = pytest.StashKey[dict[str, dict[str, Any]]]()
 
 
@@ -90,7 +92,7 @@ _seen = pytest.StashKey[dict[str, dict[str, Any]]]()
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """The case alone meets the defect: what prepares it and clears up after it works."""
     case = case_of(item.nodeid)
-    defect = next((one for one in table() if one.meant_for(case)), None)
+    defect = next((one for one in item.config.stash[_defects] if one.meant_for(case)), None)
     entry = item.config.stash[_seen][case] = {"defect": defect.says if defect else "", "failed": False}
     with pytest.MonkeyPatch.context() as patch:
         if defect is not None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conformance.client import MERGE, Api, Doc
-from tests.conformance.objects import WIDGETS, config_map, owned, widget
+from tests.conformance.objects import WIDGETS, config_map, owned, pod, widget
 
 
 def _finalized(name: str = "one", *finalizers: str) -> Doc:
@@ -185,3 +185,9 @@ def test_a_pod_on_a_node_gets_its_grace(api: Api) -> None:
     assert api.delete("pods", "p", {"gracePeriodSeconds": 0}).code == 200
     assert api.get("pods", "p").code == 404
     assert api.patch("pods", "p", {}, MERGE).code == 404
+
+
+def test_a_pod_on_no_node_has_said_nothing(api: Api) -> None:
+    api.create("pods", pod("p"))
+    assert (api.get("pods", "p", "log").code, api.get("pods", "p", "log").body) == (204, "")
+    assert api.get("pods", "none", "log").code == 404

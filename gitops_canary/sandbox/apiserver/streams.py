@@ -32,6 +32,10 @@ class Streams:
         await self._session.close()
 
     async def log(self, request: web.Request, namespace: str, name: str) -> web.StreamResponse:
+        pod = self._objects.get(self._objects.kinds.at("", "v1", "pods"), namespace, name)  # type: ignore[arg-type]
+        if not pod["spec"].get("nodeName"):
+            # As a real server: nothing was said yet, which is no error.
+            return web.Response(status=204)
         url, container = self._place(request, namespace, name)
         odd = sorted(set(request.query) - LOG_QUERY - {"container", "pretty", "insecureSkipTLSVerifyBackend"})
         if odd:
