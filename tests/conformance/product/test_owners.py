@@ -139,8 +139,10 @@ def test_O1_a_service_made_by_hand_is_taken_over(cast: Cast) -> None:
 
 def test_O1_a_service_in_git_is_left_out_by_sync_once_it_is_taken(cast: Cast) -> None:
     app = cast["by-hand"]
-    revision = app.stage.person.commit({"apps/by-hand-service.yaml": json.dumps(service("by-hand"))}, "Our own Service")
-    app.stage.wait_synced(revision)
+    mark = app.stage.mark()
+    app.stage.wait_synced(app.stage.person.commit({"apps/by-hand-service.yaml": json.dumps(service("by-hand"))}, "Our own Service"))
+    written = app.stage.since(mark).writes
+    assert [one for one in written if (one.namespace, one.resource) == ("by-hand", "services")] == []
     assert app.get("service")["spec"]["selector"] == {"app": "app-primary"}
 
 
