@@ -58,6 +58,8 @@ COLLECTED = "GITOPS_CANARY_SERVERS_FILE"
 REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
 """Set to 1 in CI: there a missing program fails the tests that need it, so that nothing is left out silently."""
 TOOLS = ("kubectl", "helm")
+FOLDERS = {"tests/conformance/product/": ("kubectl", "helm"), "tests/guide/": ("kubectl", "helm")}
+"""Folders whose stories a person with both tools plays."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,7 +100,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def tools_of(item: pytest.Item) -> set[str]:
     marked = {name for mark in item.iter_markers("tools") for name in mark.args}
-    return marked | (set(TOOLS) & set(getattr(item, "fixturenames", ())))
+    driven = {name for folder, names in FOLDERS.items() if item.nodeid.startswith(folder) for name in names}
+    return marked | driven | (set(TOOLS) & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.hookimpl(trylast=True)
@@ -164,4 +167,4 @@ def version(name: str, path: str) -> str:
     asked = subprocess.run([path, *SERVERS[name].split()], capture_output=True, text=True, check=False, timeout=60)
     lines = (asked.stdout + asked.stderr).splitlines()
     said = next((line.strip() for line in lines if any(sign.isdigit() for sign in line) and "unknown option" not in line), "")
-    return said.removeprefix(path).strip()[:100]
+    return said.removeprefix(path).strip().removeprefix(f"{name} ")[:100]
