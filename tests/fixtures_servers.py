@@ -58,8 +58,13 @@ COLLECTED = "GITOPS_CANARY_SERVERS_FILE"
 REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
 """Set to 1 in CI: there a missing program fails the tests that need it, so that nothing is left out silently."""
 TOOLS = ("kubectl", "helm")
-FOLDERS = {"tests/conformance/product/": ("kubectl", "helm"), "tests/guide/": ("kubectl", "helm")}
-"""Folders whose stories a person with both tools plays."""
+FOLDERS = {
+    "tests/conformance/product/": ("kubectl", "helm"),
+    "tests/guide/": ("kubectl", "helm"),
+    "tests/deploy/test_chart.py::test_chart_and_kustomize_build_make_the_same_objects": ("kubectl",),
+    "tests/deploy/test_dockerfile.py": ("kubectl",),
+}
+"""Folders and tests in which a person's tools are started by other names than these."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
