@@ -11,25 +11,23 @@ from tests.conformance.product.stage import Stage
 SOON = {"progressDeadlineSeconds": 6}
 APPS = [
     plain("stuck", step=10, spec=SOON),
-    chart("waits", analysis={"stepWeight": 10}, values={"canary": SOON}),
-    chart("returns", analysis={"stepWeight": 10}, values={"canary": SOON}),
+    chart("waits", analysis={"stepWeight": 10, "threshold": 10}, values={"canary": SOON}),
+    chart("returns", analysis={"stepWeight": 10, "threshold": 10}, values={"canary": SOON}),
 ]
 
 
 @pytest.fixture(scope="module")
 def cast(stage: Stage) -> Cast:
-    """The tag of each moves to an image that never gets ready, after the target's pods have started from the good one."""
-    cast = Cast(stage, APPS)
-    apps = [cast[script.name] for script in APPS]
-    for app in apps:
-        app.push("1.0.1")
-    for app in apps:
-        app.wait_weight(10)
-        app.push("1.0.1", "unready")
-    for app in apps:
-        app.wait_commit(f"Abort app.{app.name} 1.0.1: primary not ready")
-        app.wait("the target to serve", lambda app=app: (app.phase, app.weight) == ("Failed", 100))
-    return cast
+    return Cast(stage, APPS)
+
+
+def fail_promotion(app: App) -> None:
+    """The tag moves to an image that never gets ready, after the target's pods have started from the good one."""
+    app.push("1.0.1")
+    app.wait_weight(10)
+    app.push("1.0.1", "unready")
+    app.wait_commit(f"Abort app.{app.name} 1.0.1: primary not ready")
+    app.wait("the target to serve", lambda: (app.phase, app.weight) == ("Failed", 100))
 
 
 def heal(app: App) -> None:
@@ -43,6 +41,7 @@ def revisions(app: App) -> list[int]:
 
 def test_R11_the_target_serves_until_the_primary_comes_up_and_there_is_one_result(cast: Cast) -> None:
     app = cast["stuck"]
+    fail_promotion(app)
     assert app.replicas() >= 1
     assert "image: shop/stuck:1.0.1\n" in app.file
     assert ("quarantine" in app.results, app.results["run"]["outcome"]) == (False, "aborted")
@@ -54,6 +53,7 @@ def test_R11_the_target_serves_until_the_primary_comes_up_and_there_is_one_resul
 
 def test_R11_meanwhile_the_release_waits_unless_a_person_retries(cast: Cast, stage: Stage) -> None:
     app = cast["waits"]
+    fail_promotion(app)
     mark = stage.mark()
     app.edit("nameOverride: app", "nameOverride: app\n    message: hello", "A greeting")
     stage.wait_said("app is not upgraded yet: canary waits/app serves from its target", since=mark)
@@ -68,6 +68,7 @@ def test_R11_meanwhile_the_release_waits_unless_a_person_retries(cast: Cast, sta
 
 def test_R11_a_release_that_goes_back_to_what_was_promoted_does_not_wait_and_heals(cast: Cast) -> None:
     app = cast["returns"]
+    fail_promotion(app)
     app.edit("tag: 1.0.1", "tag: 1.0.0", "Back to what served")
     app.wait("the primary to serve", lambda: (app.phase, app.weight, app.replicas()) == ("Succeeded", 0, 0))
     assert revisions(app) == [1, 2, 3]
