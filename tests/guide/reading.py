@@ -103,7 +103,7 @@ class Terminal:
         with contextlib.suppress(OSError):
             os.write(self._master, b"exit\n")
         try:
-            self._process.wait(10)
+            self._process.wait(3)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
