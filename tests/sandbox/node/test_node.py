@@ -189,7 +189,7 @@ def test_what_the_operator_asks_for_is_what_the_traffic_was(
             assert success == pytest.approx(60.0, abs=5)
             assert 25 <= duration <= 250
             scraped = read_single(
-                *ask(http, metrics.url, f'sum(http_requests_total{{workload="measured",kubernetes_namespace="{NAMESPACE}"}})')
+                *ask(http, metrics.url, f'sum(http_requests_total{{kubernetes_workload="measured",kubernetes_namespace="{NAMESPACE}"}})')
             )
             assert scraped.kind == "value"
     finally:
