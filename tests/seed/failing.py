@@ -27,7 +27,7 @@ class Reason:
 REASONS = (
     Reason("pull", "3.1.1-missing", "progress deadline exceeded: container podinfo cannot pull image stefanprodan/podinfo:3.1.1-missing"),
     Reason("crash", "3.1.1-crash", "progress deadline exceeded: container podinfo crashes with exit code 1"),
-    Reason("hook", "3.1.1", 'pre-rollout check helm test failed {"status": 500}'),
+    Reason("hook", "3.1.1", "pre-rollout check helm test failed {"),
     Reason("rate", "3.1.1-errors", "success rate "),
     Reason("slow", "3.1.1-slow", "request duration "),
     Reason("silent", "3.1.1", "no values found for istio metric request-success-rate probably silent.test is not receiving traffic"),

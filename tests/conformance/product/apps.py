@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from gitops_canary.sandbox.world import REPOSITORY
 from tests.conformance.product.scripts import FIRST, Script
 from tests.conformance.product.seen import Doc, Mark, Said
 from tests.conformance.product.stage import Stage
@@ -39,6 +40,12 @@ class App:
     def results(self) -> Doc:
         """The result file as Git has it."""
         found: Doc = yaml.safe_load(self.stage.person.read(f".gitops-canary/default/{self.name}/{self.script.deployment}.yaml"))
+        return found
+
+    def results_at(self, revision: str) -> Doc:
+        """The result file as that commit left it: the next run may have been recorded since."""
+        path = f".gitops-canary/default/{self.name}/{self.script.deployment}.yaml"
+        found: Doc = yaml.safe_load(self.stage.world.git.repository(REPOSITORY).read(path, revision))
         return found
 
     def get(self, kind: str, name: str = "") -> Doc:
