@@ -6,7 +6,7 @@ import pytest
 
 from gitops_canary.domain.errors import UserError
 from gitops_canary.settings import Settings, load_settings, seconds, shown
-from gitops_canary.wiring_rules import git_options
+from gitops_canary.wiring.rules import git_options
 
 
 def source(name: str, effective: tuple[object, ...]) -> str:

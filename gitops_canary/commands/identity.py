@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dir:
         key = ensure_key(FolderKeyStore(Path(args.dir)), where=f"folder {args.dir}", regenerate=args.regenerate)
     else:
-        from gitops_canary.wiring import key_store_of
+        from gitops_canary.wiring.commands import key_store_of
 
         with key_store_of(settings) as store:
             key = ensure_key(store, where=f"Secret {settings.git_secret_name}", regenerate=args.regenerate)

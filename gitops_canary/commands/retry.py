@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from gitops_canary.wiring import repository_of
+    from gitops_canary.wiring.commands import repository_of
 
     namespace, slash, name = args.canary.partition("/")
     if not (namespace and slash and name):

@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 after a graceful stop, 1 when the lease was lost: the pod is started again and asks for it anew."""
-    from gitops_canary.wiring import build
+    from gitops_canary.wiring.application import build
 
     settings, _ = load_settings(given_settings(args), file=args.config)
     log = make_log(settings.log_level, settings.log_format)

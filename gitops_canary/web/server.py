@@ -89,7 +89,7 @@ class WebServer:
         app.router.add_get("/style.css", _style)
         app.router.add_get("/api/v1/status", self._api)
         app.router.add_get("/healthz", self._probe(self._alive, "a lane has not moved for too long"))
-        app.router.add_get("/readyz", self._probe(self._ready, "not ready yet"))
+        app.router.add_get("/readyz", self._probe(self._ready, "the cluster has not been read yet"))
         app.router.add_get("/metrics", self._metrics)
         for path in ("/hook/{source}", "/hook/{source}/{token}"):
             app.router.add_post(path, self._hook)

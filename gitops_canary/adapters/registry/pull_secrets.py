@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops_canary.adapters.secrets import secret_data
+from gitops_canary.domain.automation import image_keys
 from gitops_canary.domain.errors import UserError
-from gitops_canary.domain.images import ImageRef
-from gitops_canary.domain.resources import Ref
+from gitops_canary.domain.images import ImageRef, parse_image
+from gitops_canary.domain.resources import Ref, Resource
 from gitops_canary.ports import Cluster
 
 KEPT, FRESH = 3600.0, 60.0
@@ -22,6 +23,19 @@ class Use:
     namespace: str
     account: str = "default"
     secrets: tuple[str, ...] = ()
+
+
+def used_by(resources: Iterable[Resource], name: str) -> list[Use]:
+    """Where these manifests use an image: a workload names account and secrets in its pod template; a release's pods run under its
+    namespace's default account."""
+    wanted = parse_image(name).canonical
+    return [_use(one) for one in resources if any(key.image.canonical == wanted for key in image_keys(one))]
+
+
+def _use(resource: Resource) -> Use:
+    template = ((resource.doc.get("spec") or {}).get("template") or {}).get("spec") or {}
+    secrets = tuple(str(one.get("name")) for one in template.get("imagePullSecrets") or ())
+    return Use(resource.ref.namespace, str(template.get("serviceAccountName") or "default"), secrets)
 
 
 class ClusterPullSecrets:

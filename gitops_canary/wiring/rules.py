@@ -1,6 +1,7 @@
 """Settings in each part's own words: pure translations that wiring hands out; nothing is started here."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from gitops_canary.adapters.git import GitOptions
@@ -9,6 +10,8 @@ from gitops_canary.managers.canaries.rules import CanaryRules
 from gitops_canary.managers.images import ImageRules
 from gitops_canary.managers.results import ResultRules
 from gitops_canary.managers.sync import SyncRules
+from gitops_canary.manifests.tree import Loaded, ParseCache, read_tree
+from gitops_canary.ports import Tree
 from gitops_canary.settings import Settings
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -100,3 +103,8 @@ def canary_rules(settings: Settings) -> CanaryRules:
         namespace=settings.namespace,
         event_webhook=settings.event_webhook,
     )
+
+
+def loader(settings: Settings, cache: ParseCache) -> Callable[[Tree], Loaded]:
+    """How this installation reads the manifests of a revision."""
+    return lambda tree: read_tree(tree, settings.git_path, cache)
