@@ -1,16 +1,15 @@
 """`ApiServer`: the HTTP face of the sandbox's Kubernetes API, on a thread and loop of its own."""
 
-import asyncio
 import base64
 import ssl
 import tempfile
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import web
 
+from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.apiserver.access import AUTHENTICATED, MASTERS, Access, Tokens, User, service_account, stock_roles
 from gitops_canary.sandbox.apiserver.collecting import Collector
 from gitops_canary.sandbox.apiserver.handling import Handler
@@ -18,6 +17,7 @@ from gitops_canary.sandbox.apiserver.kinds import Kinds
 from gitops_canary.sandbox.apiserver.managing import Options
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.store import Doc, Store
+from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.registryd.certificates import server_files
 
 MAX_BODY = 8 * 2**20
@@ -44,9 +44,7 @@ class ApiServer:
         self._handler = Handler(self.objects, self.access, self.tokens, clock, lambda: f"{self.host}:{self.port}")
         self.audit = self._handler.audit
         self._admin = self.tokens.issue(User("admin", (MASTERS, AUTHENTICATED)))
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._runner: web.AppRunner | None = None
+        self._background: Background | None = None
 
     # ------------------------------------------------------------ life
 
@@ -56,19 +54,14 @@ class ApiServer:
 
     def start(self) -> None:
         """Listens when it returns; the namespaces and stock roles are there."""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="apiserver", daemon=True)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(20)
+        self._background = Background("apiserver")
+        self._background.call(self._listen())
 
     def stop(self) -> None:
-        if self._loop is None or self._thread is None:
-            return
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(20)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-        self._loop = self._thread = None
+        if self._background is not None:
+            self._background.call(self._close())
+            self._background.stop()
+            self._background = None
 
     def __enter__(self) -> "ApiServer":
         self.start()
@@ -98,13 +91,8 @@ class ApiServer:
 
     def compact(self) -> None:
         """Forget the history of changes: watches from before get 410."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self.store.compact)
-
-    def _run(self) -> None:
-        assert self._loop is not None
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        assert self._background is not None
+        self._background.soon(self.store.compact)
 
     async def _listen(self) -> None:
         Collector(self.objects, self._defined)
@@ -112,26 +100,14 @@ class ApiServer:
         await self._handler.streams.open()
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._handler.serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, self.port, ssl_context=self._tls)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        self._site = Site(web.AppRunner(app, access_log=None, shutdown_timeout=0.5), listening(self.host, self.port), self._tls)
+        await self._site.open()
+        self.port = self._site.port
 
     async def _close(self) -> None:
         self.store.end_watches()
-        assert self._runner is not None
-        server = self._runner.server
-        transports = [connection.transport for connection in server.connections if connection.transport] if server is not None else []
-        await self._runner.cleanup()
-        # A TLS connection says goodbye in its own time, which the loop does not have any more.
-        for transport in transports:
-            transport.abort()
-        await asyncio.sleep(0)
+        await self._site.close()
         await self._handler.streams.close()
-        for task in asyncio.all_tasks():
-            if task is not asyncio.current_task():
-                task.cancel()
 
     def _seed(self) -> None:
         if self.store.version > 1:

@@ -26,9 +26,12 @@ class Streams:
         # A node's certificate is its own; a real server does not verify it either unless told to.
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0), trust_env=False)
+        self._connector = aiohttp.TCPConnector(ssl=context, limit=0)
+        self._session = aiohttp.ClientSession(connector=self._connector, trust_env=False)
 
     async def close(self) -> None:
+        """At once: TLS's orderly farewell would need the loop for longer than it lives."""
+        await self._connector.close(abort_ssl=True)
         await self._session.close()
 
     async def log(self, request: web.Request, namespace: str, name: str) -> web.StreamResponse:

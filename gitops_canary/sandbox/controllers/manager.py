@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.controllers.autoscalers import sync_autoscaler
 from gitops_canary.sandbox.controllers.deployments import Deployments
@@ -15,6 +17,8 @@ from gitops_canary.sandbox.controllers.writing import controller_uid, path_of, q
 from gitops_canary.sandbox.kube import NETWORK, ApiError, Key, Kube, Reflector
 
 Doc = dict[str, Any]
+log = structlog.get_logger()
+RETRY_SECONDS, LONGEST_SECONDS = 0.3, 30.0
 PATHS = {
     "Deployment": "/apis/apps/v1/deployments",
     "ReplicaSet": "/apis/apps/v1/replicasets",
@@ -48,6 +52,7 @@ class Controllers:
         await self._kube.open()
         self._queue: asyncio.Queue[tuple[str, Key]] = asyncio.Queue()
         self._waiting: set[tuple[str, Key]] = set()
+        self._failures: dict[tuple[str, Key], int] = {}
         self._caches = {
             kind: Reflector(self._kube, (path,), lambda key, kind=kind: self._changed(kind, key))  # type: ignore[misc]
             for kind, path in PATHS.items()
@@ -100,8 +105,14 @@ class Controllers:
                 continue
             try:
                 await controller(doc)
+                self._failures.pop((kind, key), None)
             except (ApiError, *NETWORK):
-                asyncio.get_running_loop().call_later(0.3, self._ask, kind, key)
+                self._later(kind, key, RETRY_SECONDS)
+            except Exception:
+                # One object that a controller stumbles over must not keep the others from being looked at.
+                times = self._failures[kind, key] = self._failures.get((kind, key), 0) + 1
+                log.exception(f"cannot bring {kind} {key[0]}/{key[1]} further; it is tried again")
+                self._later(kind, key, min(LONGEST_SECONDS, RETRY_SECONDS * 2**times))
 
     def _controller(self, kind: str) -> Callable[[Doc], Awaitable[None]] | None:
         return {

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable
+from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.kube import Kube, Reflector
 from gitops_canary.sandbox.mesh.envoy import EnvoyProxy, installed
@@ -117,7 +118,7 @@ class Mesh:
     async def _open(self) -> None:
         self._first, self._dirty = asyncio.Event(), asyncio.Event()
         self._problem = ""
-        self._runner: web.AppRunner | None = None
+        self._site: Site | None = None
         self._tasks: list[asyncio.Task[None]] = []
         await self._kube.open()
         await self._plane.start()
@@ -129,8 +130,8 @@ class Mesh:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._runner:
-            await self._runner.cleanup()
+        if self._site:
+            await self._site.close()
         await self._plane.stop()
         await self._kube.close()
 
@@ -157,10 +158,9 @@ class Mesh:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/targets", self._targets)
         app.router.add_get("/healthz", self._healthz)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._admin_port).start()
-        self._admin_port = self._runner.addresses[0][1]
+        self._site = Site(web.AppRunner(app, access_log=None, shutdown_timeout=0.2), listening(self._host, self._admin_port))
+        await self._site.open()
+        self._admin_port = self._site.port
 
     async def _metrics(self, request: web.Request) -> web.Response:
         try:

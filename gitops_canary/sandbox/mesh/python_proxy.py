@@ -10,6 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.mesh.identity import Source, source_of
 from gitops_canary.sandbox.mesh.matching import Names, Turns, rule_for
 from gitops_canary.sandbox.mesh.table import Destination, Endpoint, Headers, Retries, Rule, Table
@@ -43,14 +44,14 @@ class PythonProxy:
         self._client = aiohttp.ClientSession(
             connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
         )
-        self._runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=0.5)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
-        self._port = self._runner.addresses[0][1]
+        runner = web.ServerRunner(web.Server(self._serve, access_log=None), shutdown_timeout=0.5)
+        self._site = Site(runner, listening(self._host, self._port))
+        await self._site.open()
+        self._port = self._site.port
 
     async def stop(self) -> None:
-        if hasattr(self, "_runner"):
-            await self._runner.cleanup()
+        if hasattr(self, "_site"):
+            await self._site.close()
         await self._client.close()
 
     async def apply(self, table: Table) -> None:

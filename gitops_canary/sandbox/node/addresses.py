@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from gitops_canary.domain.errors import Unavailable
+from gitops_canary.sandbox.accepting import Listener, listening
 
 KUBELET_PORT = 10250
 FIRST, LAST = 20, 250
@@ -48,14 +49,14 @@ class Addresses:
     def close(self) -> None:
         self.kubelet.close()
 
-    def _claim(self) -> socket.socket:
+    def _claim(self) -> Listener:
         if not self.own_addresses:
-            return socket.create_server(("127.0.0.1", 0))
+            return listening("127.0.0.1", 0)
         nets = list(range(FIRST, LAST))
         random.shuffle(nets)
         for net in nets:
             with contextlib.suppress(OSError):
-                return socket.create_server((f"127.{net}.0.1", KUBELET_PORT))
+                return listening(f"127.{net}.0.1", KUBELET_PORT)
         raise Unavailable(f"cannot start a node: port {KUBELET_PORT} is taken on every address 127.{FIRST}.0.1 to 127.{LAST}.0.1")
 
     def _pods(self) -> Iterator[str]:

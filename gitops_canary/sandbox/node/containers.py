@@ -83,9 +83,13 @@ class Container:
         """None while nothing runs."""
         return self._running.used(sessions) if self._running else None
 
+    def moved(self, words: Sequence[str]) -> list[str]:
+        """A command line that speaks of the container's mounts, as it must be here."""
+        return moved(words, self.spec, self._shared.volumes)
+
     async def execute(self, command: Sequence[str], timeout: float) -> int:
         """A probe's command, in the container's environment."""
-        argv = moved(command, self.spec, self._shared.volumes)
+        argv = self.moved(command)
         null = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
             *argv, stdin=null, stdout=null, stderr=null, env=self.environment, cwd=self.folder, start_new_session=True
@@ -158,10 +162,7 @@ class Container:
         own = {name: value for name, value in found.items() if shared.given.get(name) != value}
         self.environment = {**found, **dict(zip(own, moved(own.values(), self.spec, shared.volumes), strict=True))}
         command, arguments = (
-            [
-                bound(word, shared.place)
-                for word in moved((expand(each, found) for each in self.spec.get(part) or ()), self.spec, shared.volumes)
-            ]
+            [bound(word, shared.place) for word in self.moved([expand(each, found) for each in self.spec.get(part) or ()])]
             for part in ("command", "args")
         )
         hostname = shared.pod["spec"].get("hostname") or shared.pod["metadata"]["name"]

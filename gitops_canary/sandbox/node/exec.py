@@ -18,7 +18,7 @@ PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 PARAMETERS = frozenset({"command", "input", "stdin", "output", "stdout", "error", "stderr", "tty", "container"})
 
 
-async def serve_exec(request: web.Request, environment: Mapping[str, str], folder: Path) -> web.StreamResponse:
+async def serve_exec(request: web.Request, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> web.StreamResponse:
     """The whole session; 400 for a request that is no WebSocket of a known protocol, or asks for what is unknown."""
     offered = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
     if request.headers.get("Upgrade", "").lower() != "websocket" or not set(offered) & set(PROTOCOLS):
@@ -28,7 +28,7 @@ async def serve_exec(request: web.Request, environment: Mapping[str, str], folde
     socket = web.WebSocketResponse(protocols=PROTOCOLS, max_msg_size=1 << 20)
     await socket.prepare(request)
     session = _Session(socket, environment, folder, terminal=_asked(request, "tty"))
-    await session.run(request.query.getall("command", []), _asked(request, "input", "stdin"))
+    await session.run(command, _asked(request, "input", "stdin"))
     return socket
 
 

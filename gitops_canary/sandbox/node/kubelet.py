@@ -62,7 +62,7 @@ class Kubelet:
         container = self._container(request)
         if "running" not in container.status.state.doc():
             return web.Response(status=404, text=f'container not found ("{container.status.name}"): it does not run\n')
-        return await serve_exec(request, container.environment, container.folder)
+        return await serve_exec(request, container.moved(request.query.getall("command", [])), container.environment, container.folder)
 
     async def _no_spdy(self, request: web.Request) -> web.Response:
         return web.Response(status=400, text="SPDY is not supported by the sandbox's node: use WebSockets (kubectl 1.31 or newer)\n")

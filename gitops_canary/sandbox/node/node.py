@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable
-from gitops_canary.sandbox.accepting import let_in
+from gitops_canary.sandbox.accepting import Site
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.kube import APPLY, MERGE, NETWORK, ApiError, Doc, Key, Kube, Reflector
 from gitops_canary.sandbox.node.addresses import Addresses
@@ -92,7 +92,7 @@ class Node:
     async def _open(self) -> None:
         self._registered, self._problem = asyncio.Event(), "it does not answer"
         self._tasks: list[asyncio.Task[None]] = []
-        self._runner: web.AppRunner | None = None
+        self._site: Site | None = None
         await self._kube.open()
         folder = Path(self._folder.name)
         self._addresses = Addresses(own_addresses=self._own_addresses)
@@ -100,9 +100,9 @@ class Node:
         self._services = Services(self._kube, self.images, self._addresses, self._guardian, folder, self._proxy, self._pace, self._extra)
         self._rates = Rates()
         kubelet = Kubelet(self._find, MetricsApi(self.name, self._measured))
-        self._runner = web.AppRunner(kubelet.application(), access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._addresses.kubelet, ssl_context=tls(folder, self._addresses.node)).start()
+        runner = web.AppRunner(kubelet.application(), access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
+        self._site = Site(runner, self._addresses.kubelet, tls(folder, self._addresses.node))
+        await self._site.open()
         self._pods = Reflector(self._kube, ("/api/v1/pods",), self._pod_changed)
         self._tasks = [asyncio.create_task(self._register()), asyncio.create_task(self._pods.run())]
         if self._metrics:
@@ -113,9 +113,8 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._leaving, return_exceptions=True)
         await asyncio.gather(*(worker.abandon() for worker in self._workers.values()), return_exceptions=True)
-        if self._runner:
-            await let_in(self._addresses.kubelet)
-            await self._runner.cleanup()
+        if self._site:
+            await self._site.close()
         if hasattr(self, "_addresses"):
             self._addresses.close()
         await self._kube.close()

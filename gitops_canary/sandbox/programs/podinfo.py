@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from gitops_canary.sandbox.accepting import let_in, listening
+from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.node.usage import Meter
 from gitops_canary.sandbox.programs.behaviour import Behaviour
 from gitops_canary.sandbox.programs.page import page
@@ -71,24 +71,22 @@ class Podinfo:
         app = web.Application(middlewares=[self._measure])
         app.add_routes([web.route("*", path, handler) for path, handler in self._routes().items()])
         self._client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30), trust_env=False)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        self._listener = listening(self._address, self._port)
-        await web.SockSite(self._runner, self._listener).start()
+        self._site = Site(web.AppRunner(app, access_log=None, shutdown_timeout=1.0), listening(self._address, self._port))
+        await self._site.open()
         self._say("info", "starting HTTP server", addr=f"{self._address}:{self._port}", version=self._settings.version)
 
     async def stop(self) -> None:
         """Takes no new connection, lets requests in flight end (a second at most)."""
         self._say("info", "shutting down HTTP server")
-        await let_in(self._listener)
-        await self._end()
+        await self._site.close()
+        await self._client.close()
 
     async def run(self, stopping: asyncio.Event) -> int:
         """The whole life as a container's main program: its exit code."""
         try:
             await self.start()
         except OSError as error:
-            await self._end()
+            await self._client.close()
             self._say("fatal", f"HTTP server crashed: {error}")
             return 1
         try:
@@ -100,10 +98,6 @@ class Podinfo:
         finally:
             await self.stop()
         return 0
-
-    async def _end(self) -> None:
-        await self._runner.cleanup()
-        await self._client.close()
 
     def _routes(self) -> dict[str, Handler]:
         return {

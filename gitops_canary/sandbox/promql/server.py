@@ -9,6 +9,7 @@ from decimal import Decimal
 from aiohttp import web
 
 from gitops_canary.domain.errors import Unavailable
+from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.promql.evaluate import evaluate
 from gitops_canary.sandbox.promql.scraping import Scraper
@@ -38,6 +39,7 @@ class EmbeddedPrometheus:
         self._scraper = Scraper(self.storage, tuple(scrape), tuple(discovery), interval)
         self._port = port
         self._background: Background | None = None
+        self._site: Site | None = None
         self._answered = 0
         self.url = ""
 
@@ -51,8 +53,9 @@ class EmbeddedPrometheus:
 
     def stop(self) -> None:
         if self._background:
-            with suppress(TimeoutError):
-                self._background.call(self._runner.cleanup())
+            if self._site:
+                with suppress(TimeoutError):
+                    self._background.call(self._site.close())
             self._background.stop()
             self._background = None
 
@@ -65,11 +68,9 @@ class EmbeddedPrometheus:
         app.router.add_get("/-/healthy", _alive)
         app.router.add_route("*", "/api/v1/query", self._query)
         app.router.add_route("*", "/{path:.*}", _unknown)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
+        self._site = Site(web.AppRunner(app, access_log=None, shutdown_timeout=0.2), listening("127.0.0.1", self._port))
+        await self._site.open()
+        self._port = self._site.port
         self.url = f"http://127.0.0.1:{self._port}"
         assert self._background
         self._scraping = self._background.loop.create_task(self._scraper.run())

@@ -375,6 +375,16 @@ def test_exec_carries_output_exit_codes_input_and_big_answers(world: World, tool
     assert len(seen.splitlines()) >= 3
 
 
+def test_exec_finds_what_is_mounted_where_the_spec_says(world: World) -> None:
+    world.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "texts"}, "data": {"greeting": "hello"}})
+    volumes = [{"name": "texts", "configMap": {"name": "texts"}}]
+    mounts = [{"name": "texts", "mountPath": "/etc/texts"}]
+    world.run("mounted", "sleep", "600", volumes=volumes, container={"volumeMounts": mounts})
+    world.wait("pod/mounted", "condition=Ready")
+    assert world.kubectl("exec", "mounted", "--", "cat", "/etc/texts/greeting").stdout == b"hello"
+    assert world.kubectl("exec", "mounted", "--", "sh", "-c", "cd /etc/texts; ls").stdout == b"greeting\n"
+
+
 def test_exec_with_a_terminal_is_a_terminal(world: World, toolbox: str) -> None:
     kubectl = (
         f"{world.plane.kubectl or 'kubectl'} --kubeconfig {world.kubeconfig} -n {NAMESPACE} exec -it {toolbox} -- sh -c 'tty; stty size'"
