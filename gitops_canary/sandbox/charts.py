@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import tarfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from aiohttp import web
 
 from gitops_canary.adapters.serving import Server
+from gitops_canary.domain.errors import UserError
 from gitops_canary.sandbox.data import folder
 
 EPOCH = "2026-01-01T00:00:00Z"
@@ -30,16 +32,19 @@ class Packed:
         return f"{self.meta['name']}-{self.meta['version']}.tgz"
 
 
-def charts() -> list[Path]:
+def product_charts() -> list[Path]:
     """podinfo and loadtester of the template, and the operator's own."""
     return [*sorted((folder("repo-template") / "charts").iterdir()), folder("deploy") / "chart"]
 
 
 def pack(chart: Path) -> Packed:
-    meta: dict[str, Any] = yaml.safe_load((chart / "Chart.yaml").read_text())
+    """As `helm package` would archive it, equal folders to equal bytes; UserError when Chart.yaml has no name or version."""
+    meta = yaml.safe_load((chart / "Chart.yaml").read_text())
+    if not isinstance(meta, dict) or not meta.get("name") or not meta.get("version"):
+        raise UserError(f"cannot serve chart {chart}: its Chart.yaml has no name or no version")
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w") as archive:
-        for path in sorted(one for one in chart.rglob("*") if one.is_file()):
+        for path in sorted(one for one in chart.rglob("*") if one.is_file() and not one.is_symlink()):
             info = tarfile.TarInfo(f"{meta['name']}/{path.relative_to(chart)}")
             info.size = path.stat().st_size
             archive.addfile(info, io.BytesIO(path.read_bytes()))
@@ -56,9 +61,11 @@ def index(packed: list[Packed]) -> str:
 
 
 class ChartServer:
-    """`url` is for `helm repo add`; `{url}/artifacts/namespaces/test.yaml` is the guide's namespace."""
+    """`url` is for `helm repo add`; `{url}/artifacts/namespaces/test.yaml` is the guide's namespace. `charts` lists the folders at each
+    request."""
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, charts: Callable[[], Sequence[Path]] = product_charts, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._charts = charts
         self._server = Server(self._application, host, port)
 
     @property
@@ -79,13 +86,13 @@ class ChartServer:
         return application
 
     async def _index(self, _: web.Request) -> web.Response:
-        return web.Response(text=index([pack(chart) for chart in charts()]), content_type="text/yaml")
+        return web.Response(text=index([pack(chart) for chart in self._charts()]), content_type="text/yaml")
 
     async def _namespace(self, _: web.Request) -> web.Response:
         return web.Response(text=(folder("repo-template") / "namespaces" / "test.yaml").read_text(), content_type="text/yaml")
 
     async def _chart(self, request: web.Request) -> web.Response:
-        found = next((one for one in map(pack, charts()) if one.file == request.match_info["file"]), None)
+        found = next((one for one in map(pack, self._charts()) if one.file == request.match_info["file"]), None)
         if found is None:
             raise web.HTTPNotFound(text=f"no chart {request.match_info['file']} here; /index.yaml lists them")
         return web.Response(body=found.content, content_type="application/gzip")

@@ -10,7 +10,7 @@ import pytest
 
 from gitops_canary.adapters.checks import HttpChecks
 from gitops_canary.ports import Answer, Ask, HookAsk, QueryAsk
-from gitops_canary.sandbox.registryd.certificates import server_files
+from gitops_canary.sandbox.certificates import server_files
 from tests.adapters.peer import Asked, Peer, Reply
 
 Woken = queue.Queue[str]

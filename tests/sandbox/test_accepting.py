@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
-from gitops_canary.sandbox.registryd.certificates import ServerFiles, server_files
+from gitops_canary.sandbox.certificates import ServerFiles, server_files
 
 ASKED = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 PATIENCE = 10.0

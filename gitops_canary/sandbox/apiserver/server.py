@@ -18,7 +18,7 @@ from gitops_canary.sandbox.apiserver.managing import Options
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.store import Doc, Store
 from gitops_canary.sandbox.background import Background
-from gitops_canary.sandbox.registryd.certificates import server_files
+from gitops_canary.sandbox.certificates import server_files
 
 MAX_BODY = 8 * 2**20
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")

@@ -3,18 +3,17 @@
 import base64
 import binascii
 import hmac
-import json
 import secrets
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-
-from gitops_canary.sandbox.registryd.certificates import self_signed
+import jwt
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import load_pem_x509_certificate
 
 Scope = tuple[str, str]
 """Repository ("" for the registry itself) and action: `pull`, `push` or `delete`."""
@@ -59,13 +58,16 @@ class Tokens:
         self.issuer = "gitops-canary-sandbox"
         self.public: set[str] = set()
         self.issued = 0
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = self_signed(self.issuer, self._key)
+        self._authority = trustme.CA(organization_name=self.issuer)
+        self._key = self._authority.private_key_pem.bytes()
+        self._public = (
+            load_pem_x509_certificate(self.certificate).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        )
 
     @property
     def certificate(self) -> bytes:
         """PEM, what a real registry takes as `auth.token.rootcertbundle`."""
-        return self._certificate.public_bytes(serialization.Encoding.PEM)
+        return self._authority.cert_pem.bytes()
 
     def challenge(self, host_url: str, scope: Scope) -> str:
         repository, action = scope
@@ -110,21 +112,15 @@ class Tokens:
             "jti": secrets.token_hex(8),
             "access": access,
         }
-        der = self._certificate.public_bytes(serialization.Encoding.DER)
-        signed = f"{_segment({'alg': 'ES256', 'typ': 'JWT', 'x5c': [base64.b64encode(der).decode()]})}.{_segment(claims)}"
-        r, s = utils.decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-        return f"{signed}.{_base64url(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+        chain = [base64.b64encode(ssl.PEM_cert_to_DER_cert(self.certificate.decode())).decode()]
+        return jwt.encode(claims, self._key, algorithm="ES256", headers={"x5c": chain})
 
-    def _verified(self, token: str) -> dict[str, object] | None:
+    def _verified(self, token: str) -> Mapping[str, Any] | None:
         try:
-            signed, _, signature = token.rpartition(".")
-            raw = _unbase64url(signature)
-            pair = utils.encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-            self._key.public_key().verify(pair, signed.encode(), ec.ECDSA(hashes.SHA256()))
-            claims: dict[str, object] = json.loads(_unbase64url(signed.partition(".")[2]))
-        except (ValueError, InvalidSignature):
+            claims: Mapping[str, Any] = jwt.decode(token, self._public, algorithms=["ES256"], audience=self.service, issuer=self.issuer)
+        except jwt.InvalidTokenError:
             return None
-        return claims if int(str(claims["exp"])) > time.time() else None
+        return claims
 
 
 def matches(users: Mapping[str, str], authorization: str) -> bool:
@@ -137,15 +133,3 @@ def matches(users: Mapping[str, str], authorization: str) -> bool:
     except (binascii.Error, UnicodeDecodeError):
         return False
     return hmac.compare_digest(users.get(user, "").encode(), password.encode()) and user in users
-
-
-def _segment(value: object) -> str:
-    return _base64url(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def _unbase64url(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -21,8 +21,8 @@ from gitops_canary.adapters.helm.oci import OciCharts
 from gitops_canary.adapters.helm.repositories import ChartRepositories, choose
 from gitops_canary.domain.errors import Unavailable, UserError
 from gitops_canary.ports import Chart, ChartSource
+from gitops_canary.sandbox.charts import ChartServer
 from gitops_canary.sandbox.registryd.access import Access, Basic
-from gitops_canary.sandbox.registryd.charts import ChartServer
 from gitops_canary.sandbox.registryd.server import RegistryServer
 from tests.adapters.helm.charts import chart
 from tests.adapters.helm.conftest import BACKENDS
@@ -180,7 +180,7 @@ def test_a_dependency_may_not_leave_its_repository(bench: Bench) -> None:
 def chart_server(tmp_path: Path) -> Iterator[ChartServer]:
     library(tmp_path / "shelf" / "common")
     chart(tmp_path / "shelf" / "small", version="1.2.3")
-    server = ChartServer(tmp_path / "shelf")
+    server = ChartServer(lambda: sorted((tmp_path / "shelf").iterdir()))
     server.start()
     yield server
     server.stop()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gitops_canary.sandbox.certificates import server_files
 from gitops_canary.sandbox.registryd import real
 from gitops_canary.sandbox.registryd.access import Access, Basic, Tokens
-from gitops_canary.sandbox.registryd.certificates import server_files
 from gitops_canary.sandbox.registryd.images import Target
 from gitops_canary.sandbox.registryd.real import RealRegistry
 from gitops_canary.sandbox.registryd.server import RegistryServer

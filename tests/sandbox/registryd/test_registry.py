@@ -12,8 +12,8 @@ import pytest
 import urllib3
 
 from gitops_canary.domain.errors import UserError
+from gitops_canary.sandbox.certificates import server_files
 from gitops_canary.sandbox.registryd.access import Basic, Tokens
-from gitops_canary.sandbox.registryd.certificates import server_files
 from gitops_canary.sandbox.registryd.images import (
     BEHAVIOUR,
     DOCKER,

@@ -10,7 +10,7 @@ import urllib3
 from ruamel.yaml import YAML
 
 from gitops_canary.domain.errors import UserError
-from gitops_canary.sandbox.registryd.charts import ChartServer, about_chart
+from gitops_canary.sandbox.charts import ChartServer, pack
 
 
 def chart(folder: Path) -> Path:
@@ -24,12 +24,12 @@ def chart(folder: Path) -> Path:
 def test_a_chart_is_listed_and_served_as_its_digest_says(tmp_path: Path) -> None:
     chart(tmp_path)
     with urllib3.PoolManager() as http:
-        server = ChartServer(tmp_path)
+        server = ChartServer(lambda: [tmp_path / "podinfo"])
         server.start()
         index = YAML(typ="safe").load(http.request("GET", f"{server.url}/index.yaml").data)
         row = index["entries"]["podinfo"][0]
         archive = http.request("GET", f"{server.url}/{row['urls'][0]}").data
-        missing = http.request("GET", f"{server.url}/charts/none-1.tgz").status
+        missing = http.request("GET", f"{server.url}/none-1.tgz").status
         server.stop()
     assert (row["version"], row["digest"], missing) == ("3.1.0", hashlib.sha256(archive).hexdigest(), 404)
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
@@ -40,4 +40,4 @@ def test_a_chart_without_a_version_is_named(tmp_path: Path) -> None:
     made = chart(tmp_path)
     (made / "Chart.yaml").write_text("name: podinfo\n")
     with pytest.raises(UserError, match="no version"):
-        about_chart(made)
+        pack(made)
