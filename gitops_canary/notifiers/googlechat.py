@@ -3,21 +3,22 @@
 from html import escape
 from typing import Any
 
-from gitops_canary.notifiers.targets import Target, cut, web_link
+from gitops_canary.notifiers.glance import cut, glance
+from gitops_canary.notifiers.targets import Target
 from gitops_canary.ports import Notice
-
-MARKS = {"info": "✔", "warn": "⚠", "error": "✖"}
-FIELDS = 30
 
 
 def payload(notice: Notice, target: Target) -> dict[str, Any]:
-    widgets: list[dict[str, Any]] = [{"textParagraph": {"text": escape(cut(notice.text, 3000))}}]
-    widgets += [
-        {"decoratedText": {"topLabel": cut(name, 200), "text": escape(cut(value, 1000)), "wrapText": True}}
-        for name, value in notice.fields[:FIELDS]
-    ]
-    if web_link(notice.link):
-        button = {"text": "Result commit", "onClick": {"openLink": {"url": web_link(notice.link)}}}
+    seen = glance(notice)
+    widgets: list[dict[str, Any]] = [{"textParagraph": {"text": escaped(seen.text)}}]
+    widgets += [{"decoratedText": {"topLabel": name, "text": escaped(value), "wrapText": True}} for name, value in seen.fields]
+    if seen.link:
+        button = {"text": f"Result commit {seen.commit}", "onClick": {"openLink": {"url": seen.link}}}
         widgets.append({"buttonList": {"buttons": [button]}})
-    header = {"title": f"{MARKS[notice.severity]} {cut(notice.title, 200)}", "subtitle": target.username}
-    return {"cardsV2": [{"cardId": cut(notice.id, 64), "card": {"header": header, "sections": [{"widgets": widgets}]}}]}
+    header = {"title": seen.title, "subtitle": cut(target.username, 80)}
+    return {"cardsV2": [{"cardId": cut(seen.id, 64), "card": {"header": header, "sections": [{"widgets": widgets}]}}]}
+
+
+def escaped(text: str) -> str:
+    """Cards read a little HTML, in which quotation marks stand for themselves."""
+    return escape(text, quote=False)

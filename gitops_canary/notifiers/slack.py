@@ -1,21 +1,25 @@
-"""Slack's message with one attachment, for incoming webhooks and chat.postMessage; Rocket.Chat takes the same shape, unescaped."""
+"""Slack's message with one attachment, for incoming webhooks and chat.postMessage; Rocket.Chat takes the same shape, in Markdown."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from gitops_canary.notifiers.targets import Target, cut, web_link
+from gitops_canary.notifiers.glance import Glance, Tone, backslashed, cut, glance
+from gitops_canary.notifiers.targets import Target
 from gitops_canary.ports import Notice
 
-COLOURS = {"info": "good", "warn": "warning", "error": "danger"}
-FIELDS = 20
+COLOURS: Mapping[Tone, str] = {"good": "good", "running": "#439FE0", "held": "warning", "bad": "danger"}
 
 
 def payload(notice: Notice, target: Target) -> dict[str, Any]:
-    return _message(notice, target, escaped) | {"icon_emoji": ":rocket:"}
+    """No `mrkdwn_in`: a reason is shown as it is, whatever stars and underscores stand in it."""
+    seen = glance(notice)
+    return _message(seen, target, escaped, f"<{seen.link}|{seen.commit}>") | {"icon_emoji": ":rocket:"}
 
 
 def rocket_payload(notice: Notice, target: Target) -> dict[str, Any]:
-    """Rocket.Chat's webhook knows `alias` for the sender, and colours by name only as Slack writes them."""
-    return _message(notice, target, str) | {"alias": target.username, "emoji": ":rocket:"}
+    """Rocket.Chat's webhook knows `alias` for the sender."""
+    seen = glance(notice)
+    return _message(seen, target, unmarked, f"[{seen.commit}]({seen.link})") | {"alias": cut(target.username, 80), "emoji": ":rocket:"}
 
 
 def escaped(text: str) -> str:
@@ -23,20 +27,23 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _message(notice: Notice, target: Target, shown: Any) -> dict[str, Any]:
-    attachment = {
-        "color": COLOURS[notice.severity],
-        "fallback": cut(shown(f"{notice.title}: {notice.text}"), 3000),
-        "author_name": cut(shown(notice.title), 250),
-        "text": cut(shown(notice.text), 3000),
-        "mrkdwn_in": ["text"],
-        "fields": [
-            {"title": cut(shown(name), 250), "value": cut(shown(value), 2000), "short": len(value) < 40}
-            for name, value in notice.fields[:FIELDS]
-        ],
-        "footer": f"gitops-canary {notice.id}",
+def unmarked(text: str) -> str:
+    """Emphasis is shown, not obeyed; a link, which Rocket.Chat cannot escape, is taken apart."""
+    return backslashed(text, "*_~`").replace("](", "] (").replace("<http", "< http")
+
+
+def _message(seen: Glance, target: Target, shown: Callable[[str], str], link: str) -> dict[str, Any]:
+    fields = [{"title": shown(name), "value": shown(value), "short": len(value) < 40} for name, value in seen.fields]
+    attachment: dict[str, Any] = {
+        "color": COLOURS[seen.tone],
+        "fallback": shown(f"{seen.title}: {seen.text}"),
+        "title": shown(seen.title),
+        "text": shown(seen.text),
+        "fields": fields,
+        "footer": f"gitops-canary {seen.id}",
     }
-    if web_link(notice.link):
-        attachment |= {"title": "result commit", "title_link": web_link(notice.link)}
-    message: dict[str, Any] = {"username": target.username, "attachments": [attachment]}
+    if seen.link:
+        attachment["title_link"] = seen.link
+        fields.append({"title": "Result commit", "value": link, "short": True})
+    message: dict[str, Any] = {"username": cut(target.username, 80), "attachments": [attachment]}
     return message | ({"channel": target.channel} if target.channel else {})

@@ -75,11 +75,6 @@ def target_of(name: str, spec: Mapping[str, Any], secret: Mapping[str, bytes], s
     )
 
 
-def cut(text: str, most: int) -> str:
-    """Receivers refuse a whole message for one long text."""
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def web_link(link: str) -> str:
     """A link that a receiver takes: they refuse a message whose link is none."""
     return link if link.startswith(("https://", "http://")) else ""
