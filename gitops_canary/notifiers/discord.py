@@ -8,11 +8,13 @@ from gitops_canary.notifiers.targets import Target
 from gitops_canary.ports import Notice
 
 COLOURS: Mapping[Tone, int] = {"good": 0x2EB67D, "running": 0x439FE0, "held": 0xECB22E, "bad": 0xE01E5A}
+NARROW = 28
+"""Letters that fit beside another value: an embed has three columns."""
 
 
 def payload(notice: Notice, target: Target) -> dict[str, Any]:
     seen = glance(notice)
-    fields = [{"name": escaped(name, 100), "value": escaped(value, 200), "inline": len(value) < 40} for name, value in seen.fields]
+    fields = [{"name": escaped(name, 100), "value": escaped(value, 200), "inline": len(value) <= NARROW} for name, value in seen.fields]
     embed: dict[str, Any] = {
         "title": escaped(seen.title, 250),
         "description": escaped(seen.text, 1500),

@@ -8,6 +8,8 @@ from gitops_canary.notifiers.targets import Target
 from gitops_canary.ports import Notice
 
 COLOURS: Mapping[Tone, str] = {"good": "good", "running": "#439FE0", "held": "warning", "bad": "danger"}
+NARROW = 28
+"""Letters that fit beside another value, in a thread or on a phone too."""
 
 
 def payload(notice: Notice, target: Target) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def unmarked(text: str) -> str:
 
 
 def _message(seen: Glance, target: Target, shown: Callable[[str], str], link: str) -> dict[str, Any]:
-    fields = [{"title": shown(name), "value": shown(value), "short": len(value) < 40} for name, value in seen.fields]
+    fields = [{"title": shown(name), "value": shown(value), "short": len(value) <= NARROW} for name, value in seen.fields]
     attachment: dict[str, Any] = {
         "color": COLOURS[seen.tone],
         "fallback": shown(f"{seen.title}: {seen.text}"),
