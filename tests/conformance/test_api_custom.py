@@ -42,6 +42,7 @@ VALID: dict[str, tuple[Doc, Any]] = {
     "nested default": ({"size": 1, "limits": {}}, {"size": 1, "color": "red", "limits": {"cpu": "1"}}),
     "nested unknown goes": ({"size": 1, "limits": {"odd": 1}}, {"size": 1, "color": "red", "limits": {"cpu": "1"}}),
     "int or string": ({"size": 1, "weight": "5%"}, {"size": 1, "color": "red", "weight": "5%"}),
+    "null below a free field stays": ({"size": 1, "free": {"a": None}}, {"size": 1, "color": "red", "free": {"a": None}}),
     "nullable null stays": ({"size": 1, "maybe": None}, {"size": 1, "color": "red", "maybe": None}),
     "null of a default is defaulted": ({"size": 1, "color": None}, {"size": 1, "color": "red"}),
 }
@@ -52,6 +53,17 @@ def test_a_custom_object_is_pruned_and_defaulted(api: Api, spec: Doc, wanted: Do
     made = api.create(WIDGETS, {**widget(), "spec": spec})
     assert made.code == 201, made.body
     assert made.body["spec"] == wanted
+
+
+@pytest.mark.parametrize("spec", [{"size": 1, "free": {"a": None}}, {"size": 1, "free": {"a": {"b": None}, "c": 1}, "maybe": None}])
+def test_an_apply_keeps_the_nulls_of_a_custom_object(api: Api, spec: Doc) -> None:
+    """To Helm a null among the values of a release takes the chart's default away."""
+    made = api.apply(WIDGETS, {**widget(), "spec": spec})
+    assert made.code == 201, made.body
+    assert made.body["spec"] == {**spec, "color": "red"}
+    again = api.apply(WIDGETS, {**widget(), "spec": spec})
+    assert (again.body["spec"], again.meta["resourceVersion"]) == (made.body["spec"], made.meta["resourceVersion"])
+    assert api.apply(WIDGETS, {**widget(), "spec": {"size": 1, "free": None}}).code == 422
 
 
 @pytest.mark.parametrize("plural", [WIDGETS, "deployments"], ids=["custom", "built-in"])

@@ -97,7 +97,8 @@ class Objects:
         if options.manager == "unknown":
             raise problems.invalid("meta.k8s.io", "PatchOptions", "", [("fieldManager", "Required value: is required for apply patch")])
         structure = Structure(kind.schema if kind.custom else None, kind.kind)
-        config = _without_nulls(config)
+        # A custom object keeps its nulls; a built-in one is read into fields, which cannot tell them from nothing.
+        config = {**_only_set(config), "metadata": _without_nulls(config["metadata"])} if kind.custom else _without_nulls(config)
         self.finisher.check_typed(kind, config, f"{(sent.get('metadata') or {}).get('namespace', '')}/{name}")
         mine = ownership.owned_paths(config, structure)
         old = self.store.get(kind.storage, (namespace if kind.namespaced else "", name))
@@ -300,7 +301,7 @@ def _equal(doc: Doc, old: Doc) -> bool:
 
 def _without_nulls(doc: Any) -> Any:
     if isinstance(doc, dict):
-        return {key: _without_nulls(value) for key, value in doc.items() if value is not None}
+        return {key: _without_nulls(value) for key, value in _only_set(doc).items()}
     return [_without_nulls(item) for item in doc] if isinstance(doc, list) else doc
 
 
@@ -310,3 +311,7 @@ def _grace(kind: Kind, doc: Doc, options: Mapping[str, Any]) -> int:
         return 0
     asked = options.get("gracePeriodSeconds")
     return int((doc["spec"].get("terminationGracePeriodSeconds", 30)) if asked is None else asked)
+
+
+def _only_set(doc: Doc) -> Doc:
+    return {key: value for key, value in doc.items() if value is not None}

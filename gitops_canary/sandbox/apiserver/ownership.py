@@ -191,7 +191,7 @@ def _apply(live: Any, config: Any, structure: Structure, names: tuple[str, ...])
     if isinstance(config, Mapping) and not structure.atomic_map(names):
         made = live if isinstance(live, dict) else {}
         for key, value in config.items():
-            if value is None:
+            if value is None and not structure.keeps_null(names):
                 made.pop(key, None)
             else:
                 made[key] = _apply(made.get(key), value, structure, (*names, key))

@@ -60,6 +60,10 @@ class Structure:
             return _schema_at(self._schema, path).get("x-kubernetes-map-type") == "atomic"
         return bool(path) and path[-1] in ("selector", "labelSelector", "nodeSelector", "scaleTargetRef", "valueFrom")
 
+    def keeps_null(self, path: tuple[str, ...]) -> bool:
+        """Custom objects have them, below their metadata."""
+        return self._schema is not None and path[:1] != ("metadata",)
+
     def merge_key(self, path: tuple[str, ...]) -> str | None:
         """Strategic merge patch: the one field that tells items apart, "" for sets of scalars, None = the list is replaced."""
         keys = self._built_in(path)
