@@ -14,6 +14,7 @@ import pytest
 from gitops_canary.sandbox.apiserver import ApiServer
 from gitops_canary.sandbox.controllers import Controllers
 from tests.conformance.client import SECONDS, Api, Doc
+from tests.conformance.figures import Figures
 from tests.conformance.objects import crd
 from tests.conformance.stand_in import StandIn
 from tests.conformance.tools import Kubectl
@@ -93,6 +94,15 @@ def node(api: Api) -> Iterator[StandIn]:
     stand_in = StandIn(api)
     with contextlib.closing(stand_in):
         yield stand_in
+
+
+@pytest.fixture
+def figures(api: Api, tmp_path: Path) -> Iterator[Figures]:
+    """A metrics server on this machine; it takes the place of the cluster's own."""
+    made = Figures(api, tmp_path)
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from gitops_canary.sandbox.apiserver.handling import Handler
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.problems import Problem
 from gitops_canary.sandbox.apiserver.streams import Streams
-from gitops_canary.sandbox.controllers import manager
+from gitops_canary.sandbox.controllers import proposing
+from gitops_canary.sandbox.controllers.autoscalers import Autoscalers
 from gitops_canary.sandbox.controllers.deployments import Deployments
+from gitops_canary.sandbox.controllers.pacing import Pace
 from gitops_canary.sandbox.controllers.replicasets import Jobs, ReplicaSets
 from tests.conformance.planting import Defect, around, instead
 
@@ -20,6 +22,19 @@ async def _idle(*_: Any) -> None:
 async def _always_rolling(original: Any, self: Any, doc: Any) -> None:
     strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     await original(self, {**doc, "spec": {**doc["spec"], "strategy": strategy}})
+
+
+def _forgetful(original: Any, self: Any, *arguments: Any) -> Any:
+    self.recommended.clear()
+    return original(self, *arguments)
+
+
+async def _by_one_metric(original: Any, self: Any, doc: Any, target: Any) -> None:
+    await original(self, {**doc, "spec": {**doc["spec"], "metrics": doc["spec"]["metrics"][:1]}}, target)
+
+
+def _decimal(original: Any, thousandths: int, resource: str) -> Any:
+    return original(thousandths, "cpu")
 
 
 def _without_conditions(original: Any, self: Any, request: Any, meant: Any, doc: Any, code: int = 200) -> Any:
@@ -70,7 +85,35 @@ DEFECTS = (
     Defect("nobody writes a pod's status", around(Objects, "_update", _pods_stand_still), (r"test_helm_tests_a_release\[success\]",)),
     Defect("no pod ever fails", around(Objects, "_update", _pods_never_fail), (r"test_helm_tests_a_release\[failure\]",)),
     Defect("Jobs are not looked at", instead(Jobs, "sync", _idle), ("test_a_job_completes", "test_a_job_fails_.*")),
-    Defect("autoscalers are not looked at", instead(manager, "sync_autoscaler", _idle), (r"test_an_autoscaler_.*",)),
+    Defect(
+        "autoscalers do not hold still within a tolerance",
+        instead(proposing.Tolerances, "hold", lambda self, ratio: False),
+        ("test_an_autoscaler_leaves_a_use_within_its_tolerance_alone",),
+    ),
+    Defect(
+        "an autoscaler forgets what it recommended",
+        around(Pace, "paced", _forgetful),
+        ("test_an_autoscaler_remembers_what_it_recommended_before_it_scales_down",),
+    ),
+    Defect(
+        "an autoscaler goes at any pace",
+        instead(Pace, "_limit", lambda self, rules, current, now, way: 0 if way < 0 else 1000),
+        ("test_an_autoscaler_scales_down_at_the_pace_of_its_policies",),
+    ),
+    Defect(
+        "an autoscaler looks at its first metric only",
+        around(Autoscalers, "sync", _by_one_metric),
+        ("test_an_autoscaler_of_two_metrics_follows_the_larger",),
+    ),
+    Defect(
+        "what a pod does not request is nothing",
+        instead(proposing, "_request", lambda pod, resource: 100),
+        ("test_an_autoscaler_of_pods_that_request_nothing_says_so",),
+    ),
+    Defect(
+        "memory is written in powers of ten", around(proposing, "quantity", _decimal), ("test_an_autoscaler_follows_memory_by_its_value",)
+    ),
+    Defect("autoscalers are not looked at", instead(Autoscalers, "sync", _idle), (r"test_an_autoscaler_.*",)),
     Defect("a Deployment's conditions are not shown", around(Handler, "_shown", _without_conditions), ("test_kubectl_describes",)),
     Defect("the log of a pod on no node is refused", instead(Streams, "log", _no_log), ("test_a_pod_on_no_node_has_said_nothing",)),
     Defect("a scale cannot be read", instead(handling, "scale_of", _no_scale), ("test_kubectl_waits_scales_restarts_and_deletes",)),

@@ -192,5 +192,6 @@ def test_an_autoscaler_leaves_a_target_at_nothing_alone(api: Api, node: StandIn)
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
     spec = {"minReplicas": 2, "maxReplicas": 4, "scaleTargetRef": target}
     api.create("horizontalpodautoscalers", {"metadata": {"name": "web"}, "spec": spec})
-    api.until("horizontalpodautoscalers", "web", lambda doc: "currentReplicas" in doc["status"] or _condition(doc, "ScalingActive"))
+    told = api.until("horizontalpodautoscalers", "web", lambda doc: _condition(doc, "ScalingActive").get("status") == "False")
+    assert _condition(told, "ScalingActive")["reason"] == "ScalingDisabled"
     assert api.get("deployments", "web").body["spec"]["replicas"] == 0

@@ -10,7 +10,13 @@ import pytest
 from tests.conformance.planting import table
 
 HERE = Path(__file__).parent
-SUITE = [*sorted(HERE.glob("test_api_*.py")), HERE / "test_controllers.py", HERE / "test_tools.py", HERE / "test_helm.py"]
+SUITE = [
+    *sorted(HERE.glob("test_api_*.py")),
+    HERE / "test_controllers.py",
+    HERE / "test_autoscalers.py",
+    HERE / "test_tools.py",
+    HERE / "test_helm.py",
+]
 
 
 @pytest.fixture(scope="module")

@@ -141,6 +141,23 @@ def _limits(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[C
             yield f"spec.{name}", f"Forbidden: the sandbox enforces none of a {doc['kind']}'s limits"
 
 
+NO_CONTROLLER = "the sandbox has no controller for {}s, so nothing would ever run; use a Deployment or a Job here, or a real cluster"
+
+
+def _never_run(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    """What would be stored and stand still is not taken, but for a CronJob that is to stand still."""
+    yield from _workload(doc, old) if doc["kind"] != "CronJob" else ()
+    if doc["kind"] != "CronJob" or not (doc.get("spec") or {}).get("suspend"):
+        yield "spec", f"Forbidden: {NO_CONTROLLER.format(doc['kind'])}"
+
+
+def _autoscaler(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
+    for number, metric in enumerate((doc.get("spec") or {}).get("metrics") or ()):
+        if metric.get("type") in ("ContainerResource", "External", "Object", "Pods"):
+            why = f"the sandbox has no {metric['type']} metrics, only cpu and memory of whole pods (type Resource)"
+            yield f"spec.metrics[{number}].type", f"Forbidden: {why}"
+
+
 def _definition(doc: Mapping[str, Any], old: Mapping[str, Any] | None) -> Iterator[Cause]:
     spec = doc.get("spec") or {}
     if (spec.get("conversion") or {}).get("strategy") == "Webhook":
@@ -159,8 +176,10 @@ def _has_rules(schema: Any) -> bool:
 _CHECKERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any] | None], Iterator[Cause]]] = {
     "Deployment": _workload,
     "ReplicaSet": _workload,
-    "StatefulSet": _workload,
-    "DaemonSet": _workload,
+    "StatefulSet": _never_run,
+    "DaemonSet": _never_run,
+    "CronJob": _never_run,
+    "HorizontalPodAutoscaler": _autoscaler,
     "Namespace": _namespace_checks,
     "Pod": _pod_checks,
     "Service": _service_checks,

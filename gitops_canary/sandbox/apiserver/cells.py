@@ -122,12 +122,18 @@ def _selector(doc: Doc, _: datetime) -> str:
 
 
 def _targets(doc: Doc, _: datetime) -> str:
-    """As far as the sandbox knows: no metric is ever measured."""
+    """What is and what is wanted of each metric, in the order of the spec."""
+    measured = at(doc, ("status", "currentMetrics")) or ()
+    current = {one["resource"]["name"]: one["resource"].get("current") or {} for one in measured if one.get("resource")}
     shown = []
     for metric in at(doc, ("spec", "metrics")) or ():
         resource = metric.get("resource") or {}
-        target = (resource.get("target") or {}).get("averageUtilization")
-        shown.append(f"{resource.get('name', metric.get('type'))}: <unknown>/{f'{target}%' if target else '<auto>'}")
+        name, target = resource.get("name", metric.get("type")), resource.get("target") or {}
+        seen, wanted = (one.get("averageValue") for one in (current.get(name, {}), target))
+        if wanted is None:
+            percent, goal = current.get(name, {}).get("averageUtilization"), target.get("averageUtilization")
+            seen, wanted = None if percent is None else f"{percent}%", f"{goal}%" if goal else "<auto>"
+        shown.append(f"{name}: {'<unknown>' if seen is None else seen}/{wanted}")
     return ", ".join(shown) or "<none>"
 
 

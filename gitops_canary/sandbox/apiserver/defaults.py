@@ -187,6 +187,14 @@ def _autoscaler(doc: Doc) -> None:
     spec.setdefault("minReplicas", 1)
     cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
     spec.setdefault("metrics", [{"type": "Resource", "resource": cpu}])
+    if isinstance(spec.get("behavior"), dict):
+        by_part = {"type": "Percent", "value": 100, "periodSeconds": 15}
+        by_pods = {"type": "Pods", "value": 4, "periodSeconds": 15}
+        up, down = (spec["behavior"].setdefault(name, {}) for name in ("scaleUp", "scaleDown"))
+        up.setdefault("stabilizationWindowSeconds", 0)
+        for rules, policies in ((up, [by_pods, by_part]), (down, [by_part])):
+            rules.setdefault("selectPolicy", "Max")
+            rules.setdefault("policies", policies)
     doc.setdefault("status", {"desiredReplicas": 0, "currentMetrics": None})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from gitops_canary.sandbox.background import Background
-from gitops_canary.sandbox.controllers.autoscalers import sync_autoscaler
+from gitops_canary.sandbox.controllers.autoscalers import Autoscalers
 from gitops_canary.sandbox.controllers.deployments import Deployments
 from gitops_canary.sandbox.controllers.replicasets import Jobs, ReplicaSets
 from gitops_canary.sandbox.controllers.writing import controller_uid, path_of, quietly
@@ -60,6 +60,7 @@ class Controllers:
         self._deployments = Deployments(self._kube, lambda uid: self._owned("ReplicaSet", uid), partial(self._later, "Deployment"))
         self._replicasets = ReplicaSets(self._kube, lambda uid: self._owned("Pod", uid), partial(self._later, "ReplicaSet"))
         self._jobs = Jobs(self._kube, lambda uid: self._owned("Pod", uid))
+        self._autoscalers = Autoscalers(self._kube, self._pods_in, partial(self._later, "HorizontalPodAutoscaler"))
         self._tasks = [asyncio.create_task(cache.run()) for cache in self._caches.values()]
         for cache in self._caches.values():
             await asyncio.wait_for(cache.synced.wait(), 20)
@@ -95,6 +96,9 @@ class Controllers:
     def _owned(self, kind: str, uid: str) -> list[Doc]:
         return [doc for doc in self._caches[kind].items.values() if controller_uid(doc) == uid]
 
+    def _pods_in(self, namespace: str) -> list[Doc]:
+        return [pod for key, pod in self._caches["Pod"].items.items() if key[0] == namespace]
+
     async def _work(self) -> None:
         while True:
             kind, key = await self._queue.get()
@@ -126,7 +130,7 @@ class Controllers:
     async def _autoscaler(self, doc: Doc) -> None:
         reference = doc["spec"].get("scaleTargetRef") or {}
         target = self._caches["Deployment"].items.get((doc["metadata"]["namespace"], str(reference.get("name"))))
-        await sync_autoscaler(self._kube, doc, target if reference.get("kind") == "Deployment" else None)
+        await self._autoscalers.sync(doc, target if reference.get("kind") == "Deployment" else None)
 
     async def _namespace(self, doc: Doc) -> None:
         """Every namespace has a ServiceAccount `default`."""

@@ -18,7 +18,6 @@ KUBECTL = shutil.which("kubectl") or ""
 CREATED = [
     pytest.param(("deployment", "x", "--image=podinfo:1", "--replicas=2"), "deployment", ("spec", "replicas"), 2, id="deployment"),
     pytest.param(("job", "x", "--image=curl:1", "--", "sh", "-c", "echo"), "job", ("spec", "backoffLimit"), 6, id="job"),
-    pytest.param(("cronjob", "x", "--image=a:1", "--schedule=* * * * *"), "cronjob", ("spec", "schedule"), "* * * * *", id="cronjob"),
     pytest.param(("service", "clusterip", "x", "--tcp=80:9898"), "service", ("spec", "ports", 0, "targetPort"), 9898, id="service"),
     pytest.param(("role", "x", "--verb=get", "--resource=pods"), "role", ("rules", 0, "verbs"), ["get"], id="role"),
     pytest.param(("rolebinding", "x", "--role=r", "--user=u"), "rolebinding", ("subjects", 0, "name"), "u", id="rolebinding"),

@@ -1,4 +1,4 @@
-"""The metrics API on a real control plane and on the sandbox's own: `kubectl top`, and a real autoscaler that follows the CPU of pods."""
+"""The metrics API on a real control plane and on the sandbox's own: `kubectl top`, and autoscalers that follow the CPU of pods."""
 
 import asyncio
 import json
@@ -88,9 +88,7 @@ def test_the_metrics_api_refuses_what_it_does_not_know(kubectl: Kubectl) -> None
     assert "'fieldSelector' is not supported" in kubectl("get", "--raw", f"{path}?fieldSelector=spec.x%3Dy").stderr
 
 
-@pytest.mark.control_plane
-@pytest.mark.parametrize("world", ["real"], indirect=True)
-def test_the_real_autoscaler_follows_the_cpu_of_pods(world: World, kubectl: Kubectl) -> None:
+def test_the_autoscaler_follows_the_cpu_of_pods(world: World, kubectl: Kubectl) -> None:
     metric = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 30}}}
     target = {"apiVersion": "apps/v1", "kind": "Deployment"}
     for name in ("busy", "calm"):
