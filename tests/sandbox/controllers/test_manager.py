@@ -28,10 +28,14 @@ def api(tmp_path: Path) -> Iterator[Api]:
 
 def _spoilt(api: Api) -> None:
     """A stored object that no write would have let through, as a newer version's might be for an older controller."""
-    kind = api.sandbox.kinds.named("apps/v1", "Deployment")
-    doc = api.sandbox.objects.store.get(kind.storage, ("default", "odd"))
-    spec = {**doc["spec"], "replicas": "many"}
-    api.sandbox.objects._save(kind, {**doc, "spec": spec}, doc, Options())
+
+    async def spoil() -> None:
+        kind = api.sandbox.kinds.named("apps/v1", "Deployment")
+        doc = api.sandbox.objects.store.get(kind.storage, ("default", "odd"))
+        spec = {**doc["spec"], "replicas": "many"}
+        api.sandbox.objects._save(kind, {**doc, "spec": spec}, doc, Options())
+
+    api.sandbox._background.call(spoil())
 
 
 def test_an_object_that_a_controller_stumbles_over_keeps_no_other_from_its_turn(api: Api) -> None:
