@@ -8,7 +8,9 @@ from typing import Any
 from gitops_canary import __version__
 from gitops_canary.domain.canary.gauges import gauges
 from gitops_canary.domain.canary.spec import CANARY
+from gitops_canary.domain.links import commit_link, history_link
 from gitops_canary.domain.resources import Ref
+from gitops_canary.manifests.ledgers import ledger_path
 from gitops_canary.operator import LaneView
 from gitops_canary.ports import Clock, Cluster
 from gitops_canary.settings import Settings
@@ -16,20 +18,30 @@ from gitops_canary.web.metrics import Sample
 
 
 class Status:
-    """Read at each request; `lanes` and `leads` answer from memory."""
+    """Read at each request; `lanes`, `leads` and `synced` (the revision) answer from memory."""
 
     def __init__(
-        self, settings: Settings, cluster: Cluster, clock: Clock, lanes: Callable[[], Sequence[LaneView]], leads: Callable[[], bool]
+        self,
+        settings: Settings,
+        cluster: Cluster,
+        clock: Clock,
+        lanes: Callable[[], Sequence[LaneView]],
+        leads: Callable[[], bool],
+        synced: Callable[[], str] = str,
     ) -> None:
-        self._settings, self._cluster, self._clock, self._lanes, self._leads = settings, cluster, clock, lanes, leads
+        self._settings, self._cluster, self._clock = settings, cluster, clock
+        self._lanes, self._leads, self._synced = lanes, leads, synced
 
     def page(self) -> Mapping[str, Any]:
         """The document of `/` and `/api/v1/status`."""
+        url, synced = self._settings.git_url, self._synced()
         return {
             "version": __version__,
             "cluster": self._settings.cluster_name,
             "leader": self._leads(),
-            "repository": self._settings.git_url,
+            "repository": url,
+            "revision": synced,
+            "revision_link": commit_link(url, synced) if synced else "",
             "lanes": [asdict(lane) for lane in self._lanes()],
             "canaries": [self._row(doc) for doc in self._canaries()],
         }
@@ -63,7 +75,13 @@ class Status:
             "age": self._age(str(status.get("lastTransitionTime") or "")),
             "failed_checks": status.get("failedChecks", 0),
             "pending_results": len(status.get("pendingResults") or ()),
+            "link": self._history(meta["namespace"], meta["name"]) if status.get("lastResult") or status.get("run") else "",
         }
+
+    def _history(self, namespace: str, name: str) -> str:
+        """The page of all its results."""
+        path = ledger_path(self._settings.cluster_name, namespace, name)
+        return history_link(self._settings.git_url, self._settings.git_branch, path)
 
     def _image(self, doc: Mapping[str, Any]) -> str:
         """What is analysed while a run goes on, else what serves."""

@@ -36,7 +36,7 @@ class Ledger:
 
     @property
     def path(self) -> str:
-        return f"{OURS}{self.cluster}/{self.namespace}/{self.canary}.yaml"
+        return ledger_path(self.cluster, self.namespace, self.canary)
 
 
 @dataclass
@@ -44,6 +44,10 @@ class LedgerCache:
     """Read files by path and content."""
 
     entries: dict[tuple[str, str], Ledger | Problem] = field(default_factory=dict)
+
+
+def ledger_path(cluster: str, namespace: str, canary: str) -> str:
+    return f"{OURS}{cluster}/{namespace}/{canary}.yaml"
 
 
 def read_ledgers(tree: Files, cache: LedgerCache | None = None) -> tuple[tuple[Ledger, ...], tuple[Problem, ...]]:

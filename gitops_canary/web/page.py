@@ -19,8 +19,9 @@ MARKS = {"Failed": "✖", "Succeeded": "✔", "Initialized": "✔", "Waiting": "
 
 
 def render(status: Mapping[str, Any]) -> str:
-    """`status`: `version`, `cluster`, `leader` (bool), `revision`; `lanes` (name, says, ran_ago, due_in in seconds or None); `canaries`
-    (namespace, name, phase, weight in percent or None, why, age in seconds or None, image, link). Everything may be missing."""
+    """`status`: `version`, `cluster`, `leader` (bool), `revision`, `revision_link`; `lanes` (name, says, ran_ago, due_in in seconds or
+    None); `canaries` (namespace, name, phase, weight in percent or None, why, age in seconds or None, image, link). Everything may be
+    missing."""
     canaries = sorted(_rows(status, "canaries"), key=_urgency)
     return _template().render(status=status, canaries=canaries, lanes=_rows(status, "lanes"), marks=MARKS, counts=_counts(canaries))
 

@@ -129,6 +129,9 @@ class Application:
     def _leads(self) -> bool:
         return self.leadership.leads(self.clock.now())
 
+    def _synced(self) -> str:
+        return self.git.sync.state.synced if self.git.sync is not None else ""
+
     def _queues(self) -> Iterator[Sample]:
         """What waits, and whether the cluster is what Git says."""
         yield Sample("gitops_canary_notices_waiting", float(self._receivers.waiting()), {}, "Notices that wait for their receivers.")
@@ -139,7 +142,7 @@ class Application:
 
     def _web(self) -> WebServer:
         host, port = listen_address(self.settings.listen)
-        status = Status(self.settings, self.cluster, self.clock, self.operator.view, self._leads)
+        status = Status(self.settings, self.cluster, self.clock, self.operator.view, self._leads, self._synced)
         return WebServer(
             host,
             port,

@@ -5,6 +5,7 @@ import hmac
 import io
 import json
 import queue
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -107,6 +108,16 @@ def test_b71_the_page_shows_words_and_never_runs_them(world: World) -> None:
     assert 'href="https://git.example.com/c/1"' in text
     assert "success rate 62.50% &lt; 99%" in text
     assert world.get("/style.css").headers["Content-Type"].startswith("text/css")
+
+
+def test_a_row_that_a_phone_shows_as_a_card_names_its_columns(world: World) -> None:
+    """The style takes the head of a table away there and shows each cell's own name."""
+    text = world.get("/").data.decode()
+    for table in text.split("<table")[1:]:
+        heads = re.findall(r'role="columnheader"[^>]*>([^<]+)', table)
+        rows = re.findall(r'<tr role="row">(.*?)</tr>', table, re.DOTALL)[1:]
+        assert rows
+        assert [re.findall(r'<td role="cell" data-column="([^"]+)"', row) for row in rows] == [heads] * len(rows)
 
 
 def test_the_page_puts_what_wants_attention_first(world: World) -> None:
