@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from gitops_canary.domain.canary import story
-from gitops_canary.domain.canary.ending import revert, roll_back
-from gitops_canary.domain.canary.model import Effect, Line, Route, Seen, Step, Verdict, Verdicts, Workload
-from gitops_canary.domain.canary.spec import CanarySpec
+from gitops_canary.domain.canary.ending import facts, revert, roll_back
+from gitops_canary.domain.canary.model import Effect, Line, Notify, Route, Seen, Step, Verdict, Verdicts, Workload
+from gitops_canary.domain.canary.spec import CanarySpec, Hook
 from gitops_canary.domain.canary.starting import begun, current, not_ready, scale_up, supersede
 from gitops_canary.domain.canary.status import CanaryStatus, Run, precise, since
 from gitops_canary.domain.canary.transitions import Phase
@@ -86,7 +86,7 @@ def _judged(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, last: 
     if last is None or last.outcome == "passed":
         return _good(spec, replace(status, run=replace(run, waits="")), run, seen, now)
     if last.check.hook is not None and last.check.hook.type == "rollback":
-        return roll_back(spec, status, seen, last.reason, now, story.rolled_back_by_hand(spec))
+        return roll_back(spec, status, seen, last.reason, now, story.rolled_back_by_hand(spec), rank="warn")
     if last.outcome == "closed":
         return _gate(status, run, last)
     if last.outcome == "no-data" and _may_wait(run, last, now):
@@ -103,11 +103,19 @@ def _may_wait(run: Run, last: Verdict, now: datetime) -> bool:
 
 def _gate(status: CanaryStatus, run: Run, closed: Verdict) -> Step:
     """A closed gate holds, uncounted and told once; checks go on while a promotion waits."""
-    assert closed.check.hook is not None
-    told = run.waits == closed.check.name
-    lines = () if told else (Line(closed.sentence, warning=True, key=f"tick {run.tick}"),)
-    phase = Phase.WAITING_PROMOTION if closed.check.hook.type == "confirm-promotion" else status.phase
-    return Step(replace(status, phase=phase, run=replace(run, waits=closed.check.name)), (Route(status.weight),), lines)
+    hook = closed.check.hook
+    assert hook is not None
+    phase = Phase.WAITING_PROMOTION if hook.type == "confirm-promotion" else status.phase
+    after = replace(status, phase=phase, run=replace(run, waits=closed.check.name))
+    if run.waits == closed.check.name:
+        return Step(after, (Route(status.weight),))
+    alerts = () if hook.mute else (_awaits(status, run, hook),)
+    return Step(after, (Route(status.weight), *alerts), (Line(closed.sentence, warning=True, key=f"tick {run.tick}"),))
+
+
+def _awaits(status: CanaryStatus, run: Run, hook: Hook) -> Notify:
+    """Flagger alerts at every tick of a wait; here once a wait, whose first tick names it."""
+    return Notify(f"gate-{run.tick}", "warn", story.awaits(hook.type), (("Gate", hook.name), *facts(status)))
 
 
 def _good(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, now: datetime) -> Step:

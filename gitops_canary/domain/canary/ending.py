@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from gitops_canary.domain.canary import story
 from gitops_canary.domain.canary.model import Effect, Line, Notify, Route, Scale, Seen, Step
@@ -59,10 +59,18 @@ def plain(result: Result) -> dict[str, Any]:
     return {**raw, "outcome": result.outcome.value, "checks": list(raw["checks"])}
 
 
-def roll_back(spec: CanarySpec, status: CanaryStatus, seen: Seen, reason: str, now: datetime, *lines: Line) -> Step:
+def roll_back(
+    spec: CanarySpec,
+    status: CanaryStatus,
+    seen: Seen,
+    reason: str,
+    now: datetime,
+    *lines: Line,
+    rank: Literal["warn", "error"] = "error",
+) -> Step:
     """All traffic to the primary, no pods for the target, Failed."""
     after = replace(ended(spec, status, seen, Outcome.ROLLED_BACK, reason, now), phase=Phase.FAILED)
-    alert = Notify("result", "error", f"Canary failed, rolled back: {reason}", facts(status))
+    alert = Notify("result", rank, f"Canary failed, rolled back: {reason}", facts(status))
     return Step(after, (Route(0), Scale(0), alert), (*lines, story.failed(spec)))
 
 

@@ -34,6 +34,8 @@ class Hook:
     retries: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
     disable_tls: bool = False
+    mute: bool = False
+    """`muteAlert`: nobody is alerted while this gate is closed."""
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,8 @@ def _hook(read: _Reader, given: Mapping[str, Any]) -> Hook:
         raise read.wrong(f"webhook {given.get('name')!r} has the URL {url!r}", "write http:// or https://")
     metadata = {str(k): str(v) for k, v in (given.get("metadata") or {}).items()}
     timeout = read.duration(given, "timeout", 10.0)
-    return Hook(type_, str(given.get("name")), url, timeout, read.number(given, "retries", 0), metadata, bool(given.get("disableTLS")))
+    retries, insecure, mute = read.number(given, "retries", 0), bool(given.get("disableTLS")), bool(given.get("muteAlert"))
+    return Hook(type_, str(given.get("name")), url, timeout, retries, metadata, insecure, mute)
 
 
 def hosts_and_gateways(service: Service) -> tuple[Sequence[str], Sequence[str]]:

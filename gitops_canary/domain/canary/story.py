@@ -78,6 +78,12 @@ def closed(spec: CanarySpec, type_: str, hook: str) -> str:
     return f"Halt {canary(spec)} {tail}"
 
 
+def awaits(type_: str) -> str:
+    """What an alert says of a closed gate, in Flagger's words."""
+    what = {"confirm-promotion": "Canary promotion", "confirm-traffic-increase": "Canary traffic increase"}.get(type_, "Canary")
+    return f"{what} is waiting for approval."
+
+
 def advanced(spec: CanarySpec, weight: int) -> Line:
     return Line(f"Advance {canary(spec)} canary weight {weight}")
 

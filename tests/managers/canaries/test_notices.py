@@ -1,5 +1,7 @@
 """A canary's notices: at least once, whatever dies in between, and never in the canary's way."""
 
+import pytest
+
 from gitops_canary.domain.canary.status import MOST_NOTICES
 from gitops_canary.managers.canaries.notices import key_of
 from gitops_canary.ports import Answer, Ask, HookAsk
@@ -81,6 +83,66 @@ def test_a_canarys_alerts_go_with_its_notices() -> None:
     world.initialised(deployment(), canary_doc(analysis={"interval": "15s", "threshold": 2, "stepWeight": 50, "alerts": alerts}))
     (notice,) = world.notices.sent
     assert [(one.namespace, one.provider, one.severity) for one in notice.alerts] == [("ops", "slack", "error")]
+
+
+GATES = {
+    "confirm-rollout": "Canary is waiting for approval.",
+    "confirm-traffic-increase": "Canary traffic increase is waiting for approval.",
+    "confirm-promotion": "Canary promotion is waiting for approval.",
+}
+
+
+def closed(ask: Ask) -> Answer:
+    return Answer(ask.key, "failed", message="403") if isinstance(ask, HookAsk) else all_good(ask)
+
+
+def gated(type_: str, *, mute: bool = False, away: bool = False) -> World:
+    """A canary that waits at a closed gate, ten ticks long."""
+    gate = {"name": "gate/7", "type": type_, "url": "http://gate/", "muteAlert": mute}
+    world = World(judge=closed)
+    world.notices.away = away
+    world.initialised(deployment(), canary_doc(analysis={"interval": "15s", "threshold": 2, "stepWeight": 50, "webhooks": [gate]}))
+    world.deploy(NEW)
+    world.ticks(10)
+    return world
+
+
+@pytest.mark.parametrize(("type_", "text"), GATES.items(), ids=GATES)
+def test_a_closed_gate_is_alerted_once_a_wait_with_its_name(type_: str, text: str) -> None:
+    world = gated(type_)
+    (notice,) = (one for one in world.notices.sent if "/gate-" in one.id)
+    assert (notice.severity, notice.text, notice.fields[0], dict(notice.fields)["To"]) == ("warn", text, ("Gate", "gate/7"), NEW)
+    world.judge = all_good
+    world.until("Succeeded")
+    world.settle()
+    assert sum("/gate-" in one.id for one in world.notices.sent) == 1
+    assert not world.status.get("notices")
+
+
+@pytest.mark.parametrize("type_", GATES)
+def test_a_muted_gate_alerts_nobody_and_is_told_all_the_same(type_: str) -> None:
+    world = gated(type_, mute=True)
+    assert not [one.id for one in world.notices.sent if "/gate-" in one.id]
+    assert sum("waiting for" in line and "approval gate/7" in line for line in world.cluster.story()) == 1
+
+
+def test_a_gates_alert_that_nobody_took_is_sent_by_the_next_process() -> None:
+    world = gated("confirm-promotion", away=True)
+    assert not world.notices.sent
+    world.notices.away = False
+    world.restart()
+    world.run_for(60)
+    assert sum("/gate-" in one.id for one in world.notices.sent) == 1
+
+
+def test_a_gate_that_closes_again_is_alerted_again() -> None:
+    world = gated("confirm-traffic-increase")
+    world.judge = all_good
+    world.ticks(1)
+    assert world.status["canaryWeight"] == 50
+    world.judge = closed
+    world.ticks(3)
+    assert len({one.id for one in world.notices.sent if "/gate-" in one.id}) == 2
 
 
 def test_an_id_names_its_canary() -> None:

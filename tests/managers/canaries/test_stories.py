@@ -237,6 +237,8 @@ def test_A17_a_rollback_hook_that_answers_rolls_back() -> None:
     world.judge = all_good
     world.ticks()
     assert (world.phase, world.recorded[0]["reason"]) == ("Failed", "manual webhook invoked")
+    notice = world.notices.sent[-1]
+    assert (notice.severity, notice.text) == ("warn", "Canary failed, rolled back: manual webhook invoked")
 
 
 def test_A18_without_analysis_a_good_image_is_promoted_at_once_and_a_bad_one_fails_after_the_deadline() -> None:
