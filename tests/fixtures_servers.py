@@ -33,6 +33,8 @@ ALIASES = {"registry": "docker-registry"}
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 """What was left out: a sentence, and how many tests (0: not counted)."""
 STARTED = pytest.StashKey[dict[str, str]]()
+TOLD = pytest.StashKey[list[str]]()
+"""Lines that a test wants said at the end of the run, passed or not."""
 _started: dict[str, str] = {}
 
 
@@ -72,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_heard)
     # The pinned kubectl and helm go before whatever else this machine has.
     os.environ["PATH"] = os.pathsep.join([*map(str, _built()), os.environ.get("PATH", os.defpath)])
-    config.stash[LEFT_OUT], config.stash[STARTED] = {}, _started
+    config.stash[LEFT_OUT], config.stash[STARTED], config.stash[TOLD] = {}, _started, []
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_FromWorkers(config))
 
@@ -88,6 +90,7 @@ class _FromWorkers:
         output = getattr(node, "workeroutput", {})
         self._config.stash[STARTED].update(output.get("started", {}))
         self._config.stash[LEFT_OUT].update(output.get("left_out", {}))
+        self._config.stash[TOLD].extend(output.get("told", []))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -113,7 +116,7 @@ def tools_of(item: pytest.Item) -> set[str]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workeroutput"):
-        config.workeroutput.update(started=dict(config.stash[STARTED]), left_out=config.stash[LEFT_OUT])
+        config.workeroutput.update(started=dict(config.stash[STARTED]), left_out=config.stash[LEFT_OUT], told=config.stash[TOLD])
     elif config.getoption("--every-server") and not_there(config) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -128,6 +131,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         config.stash[LEFT_OUT].setdefault(sentence, 0)
     for sentence, count in config.stash[LEFT_OUT].items():
         terminalreporter.write_line(f"left out: {f'{count} tests ' if count else ''}{sentence}", yellow=True)
+    for line in config.stash[TOLD]:
+        terminalreporter.write_line(line)
     if started:
         terminalreporter.write_line("real servers and tools that took part:")
     lines = [f"  {name:<24} {version(name, started[name])}" for name in sorted(started, key=list(SERVERS).index)]

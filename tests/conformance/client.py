@@ -1,8 +1,6 @@
 """A raw HTTP client of any Kubernetes API for the conformance suite: answers as they come, nothing interpreted."""
 
 import base64
-import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +70,7 @@ class Api:
         self.server = str(cluster["server"]).rstrip("/")
         self._token = token or user["token"]
         timeout = urllib3.Timeout(connect=5, read=30)
-        self._http = urllib3.PoolManager(ca_certs=_ca_file(cluster), timeout=timeout, retries=False, maxsize=4)
+        self._http = urllib3.PoolManager(**_authority(cluster), timeout=timeout, retries=False, maxsize=32)
 
     def close(self) -> None:
         self._http.clear()
@@ -194,17 +192,7 @@ def _decoded(data: bytes) -> Any:
         return data.decode(errors="replace")
 
 
-_files: dict[bytes, str] = {}
-_lock = threading.Lock()
-
-
-def _ca_file(cluster: Mapping[str, Any]) -> str:
+def _authority(cluster: Mapping[str, Any]) -> Doc:
     if cluster.get("certificate-authority"):
-        return str(cluster["certificate-authority"])
-    data = base64.b64decode(cluster["certificate-authority-data"])
-    with _lock:
-        if data not in _files:
-            with tempfile.NamedTemporaryFile(prefix="conformance-ca-", suffix=".pem", delete=False) as file:
-                file.write(data)
-            _files[data] = file.name
-        return _files[data]
+        return {"ca_certs": str(cluster["certificate-authority"])}
+    return {"ca_cert_data": base64.b64decode(cluster["certificate-authority-data"]).decode()}

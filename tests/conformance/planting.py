@@ -61,9 +61,9 @@ def _parameters(text: str) -> str:
 
 
 def table() -> tuple[Defect, ...]:
-    from tests.conformance import defects_objects, defects_requests, defects_workloads
+    from tests.conformance import defects_objects, defects_ownership, defects_requests, defects_workloads
 
-    return (*defects_requests.DEFECTS, *defects_objects.DEFECTS, *defects_workloads.DEFECTS)
+    return (*defects_requests.DEFECTS, *defects_objects.DEFECTS, *defects_ownership.DEFECTS, *defects_workloads.DEFECTS)
 
 
 # ------------------------------------------------------------ the plugin

@@ -86,6 +86,25 @@ def test_a_map_stays_its_writer_s_when_all_in_it_was_taken(api: Api) -> None:
     assert owners(forced.body) == {"human": {"f:data": {}}, "b": {"f:data": {"f:x": {}}}}
 
 
+def test_a_map_that_the_schema_does_not_name_stays_its_applier_s_when_all_in_it_was_taken(api: Api) -> None:
+    api.apply(WIDGETS, widget(size=1, free={"image": {"tag": "1"}}), "helm")
+    patched = api.patch(WIDGETS, "one", {"spec": {"free": {"image": {"tag": "2"}}}}, MERGE, fieldManager="human")
+    free = {"f:free": {"f:image": {"f:tag": {}}}}
+    assert owners(patched.body) == {"helm": {"f:spec": {"f:size": {}, "f:free": {"f:image": {}}}}, "human": {"f:spec": free}}
+    refused = api.apply(WIDGETS, widget(size=1, free={"image": {"tag": "3"}}), "helm")
+    assert refused.message == (
+        'Apply failed with 1 conflict: conflict with "human" using conformance.gitops-canary.dev/v1: .spec.free.image.tag'
+    )
+
+
+def test_a_map_that_the_schema_does_not_name_stays_its_writer_s_when_all_in_it_was_forced(api: Api) -> None:
+    api.create(WIDGETS, widget(size=1, free={"image": {"tag": "1"}}), fieldManager="human")
+    forced = api.apply(WIDGETS, widget(size=1, free={"image": {"tag": "2"}}), "helm", force="true")
+    fields = {"f:size": {}, "f:free": {"f:image": {"f:tag": {}}}}
+    kept = {"f:size": {}, "f:color": {}, "f:free": {"f:image": {}}}
+    assert owners(forced.body) == {"helm": {"f:spec": fields}, "human": {"f:spec": kept}}
+
+
 def test_equal_values_are_owned_together(api: Api) -> None:
     api.apply("configmaps", config_map(x="1"), "a")
     both = api.apply("configmaps", config_map(x="1"), "b")

@@ -31,8 +31,10 @@ class Options:
 def managed(kind: Kind, new: Doc, old: Doc | None, options: Options, now: str) -> list[Doc]:
     """What an update changed belongs to the one who updated; what it removed belongs to nobody."""
     structure = Structure(kind.schema if kind.custom else None, kind.kind)
+    owned = ownership.owned_paths(new, structure)
     maps = ownership.maps_of(new, structure, custom=kind.custom)
-    paths = {path for path in ownership.owned_paths(new, structure) | maps if not _nobodys(path, kind, new, options)}
+    paths = {path for path in owned | maps if not _nobodys(path, kind, new, options)}
+    maps |= ownership.containers(owned)
     if old is None:
         return [entry_of(kind, options, "Update", now, paths)] if paths else []
     entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]

@@ -138,7 +138,7 @@ class Objects:
                 new.pop("status")
         doc = self.finisher.finished(kind, self._received(kind, old["metadata"].get("namespace", ""), new), old, options)
         # A forced field belongs to the one who forced it alone.
-        stolen = {path for path in mine if isinstance(path[-1], str) and differs(old, config, path)}
+        stolen = {path for path in mine - ownership.containers(mine) if isinstance(path[-1], str) and differs(old, config, path)}
         kept = [kept_of(entry, paths - stolen, paths) for entry, paths in others]
         own = entry_of(kind, options, "Apply", self.now(), mine, before == mine, entries) if mine else None
         self._own(doc, in_order([*kept, own]))

@@ -49,6 +49,9 @@ def maps_of(doc: Mapping[str, Any], structure: Structure, *, custom: bool, path:
 
 def _collect(value: Any, path: Path, names: tuple[str, ...], structure: Structure, found: set[Path]) -> None:
     if isinstance(value, Mapping) and value and not structure.atomic_map(names):
+        if structure.undeclared(names):
+            # What the schema does not name belongs to who brought it, beside what is in it.
+            found.add(path)
         for key, inner in value.items():
             _collect(inner, (*path, key), (*names, key), structure, found)
         return
@@ -67,6 +70,11 @@ def _collect_item(item: Any, keys: tuple[str, ...], path: Path, names: tuple[str
     if keys != SET and isinstance(item, Mapping):
         for key, inner in item.items():
             _collect(inner, (*at, key), (*names, key), structure, found)
+
+
+def containers(paths: Iterable[Path]) -> set[Path]:
+    """Everything that something of these stands in."""
+    return {path[:length] for path in paths for length in range(1, len(path))}
 
 
 def fields_v1(paths: Iterable[Path]) -> dict[str, Any]:
@@ -174,7 +182,7 @@ def without(doc: Any, path: Path) -> Any:
 
 def pruned(doc: Any, gone: set[Path], kept: set[Path]) -> Any:
     """The object without what its applier no longer says; items in which others own something stay, with their keys."""
-    holding = {path[:length] for path in kept for length in range(1, len(path))}
+    holding = containers(kept)
     for path in sorted(gone - kept, key=len):
         is_key = len(path) > 1 and not isinstance(path[-2], str) and path[-1] in path[-2][0] and path[:-1] in holding
         if path not in holding and not is_key:
@@ -232,8 +240,9 @@ def conflicts(
 ) -> list[tuple[str, str]]:
     """(manager, field) for each field that another manager owns and this configuration would change."""
     found = []
+    leaves = mine - containers(mine)
     for entry, paths in others:
-        for path in sorted(paths & mine, key=str):
+        for path in sorted(paths & leaves, key=str):
             if not isinstance(path[-1], str) and path[-1][0] != SET:
                 continue
             if has(live, path) and has(config, path) and value_at(live, path) != value_at(config, path):

@@ -64,6 +64,14 @@ class Structure:
         """Custom objects have them, below their metadata."""
         return self._schema is not None and path[:1] != ("metadata",)
 
+    def undeclared(self, path: tuple[str, ...]) -> bool:
+        """A field of a custom kind that its schema does not name: an entry of a map, or kept though unknown."""
+        if self._schema is None or path[:1] == ("metadata",):
+            return False
+        parent = _schema_at(self._schema, path[:-1])
+        fields = parent.get("items", parent) if parent.get("type") == "array" else parent
+        return path[-1] not in (fields.get("properties") or {})
+
     def merge_key(self, path: tuple[str, ...]) -> str | None:
         """Strategic merge patch: the one field that tells items apart, "" for sets of scalars, None = the list is replaced."""
         keys = self._built_in(path)

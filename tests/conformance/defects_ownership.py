@@ -1,0 +1,16 @@
+"""Defects of who owns which field that made-up sequences have found; of the rest of server-side apply `defects_objects.py` has them."""
+
+from gitops_canary.sandbox.apiserver import ownership
+from gitops_canary.sandbox.apiserver.structure import Structure
+from tests.conformance.planting import Defect, instead
+
+# fmt: off
+DEFECTS = (
+    Defect("an applier owns no map that the schema does not name", instead(Structure, "undeclared", lambda *_: False), (
+        "test_a_map_that_the_schema_does_not_name_stays_its_applier_s_when_all_in_it_was_taken",
+    )),
+    Defect("a forced apply takes the maps that its fields stand in", instead(ownership, "containers", lambda *_: set()), (
+        "test_a_map_that_the_schema_does_not_name_stays_its_writer_s_when_all_in_it_was_forced",
+    )),
+)
+# fmt: on
