@@ -103,6 +103,14 @@ def bump_of(messages: Iterable[tuple[str, str]], image: str) -> str:
     return ""
 
 
+def bumped_digest(message: str, image: str) -> str:
+    """The digest that `name:tag` had when the commit with this message bumped to it; "" when it is no such bump."""
+    if not message.startswith("Auto-release "):
+        return ""
+    found = (value.partition("@") for key, value in trailers_of(message) if key == "Image")
+    return next((digest for name, _, digest in found if name == image.partition("@")[0]), "")
+
+
 def line(text: str) -> str:
     """One line whatever the text holds: nothing from outside can add a line, hence no trailer, to a commit."""
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from gitops_canary.domain.automation import ImageKey
@@ -25,6 +26,7 @@ from gitops_canary.domain.resources import Doc, Ref, ref_of
 from gitops_canary.domain.results import Outcome, Result, result_from
 from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.reading import CANARY, Reader, edited, keys_behind
+from gitops_canary.managers.result_digests import last_to_change, with_digests
 from gitops_canary.managers.result_notices import ResultNotices
 from gitops_canary.manifests.ledgers import RETRIED, Ledger, ledger_text, with_result
 from gitops_canary.manifests.tree import Loaded, Problem
@@ -149,13 +151,14 @@ class ResultsManager:
         return readable, [problems[path] for path in paths if path in problems]
 
     def _pending(self) -> list[_Pending]:
-        """By canary, each one's in the order of their numbers."""
-        found: list[_Pending] = []
+        """In the order in which they ended, whatever the canary; each canary's in the order of their numbers, whatever its clock said."""
+        found: list[tuple[str, _Pending]] = []
         for canary in self._cluster.list(*CANARY):
             raw = (canary.get("status") or {}).get("pendingResults") or ()
             results = sorted(self._readable(canary, raw), key=lambda result: result.number)
-            found += [_Pending(canary, result, result is results[-1]) for result in results]
-        return found
+            ends = accumulate((result.ended for result in results), max)
+            found += [(end, _Pending(canary, result, result is results[-1])) for end, result in zip(ends, results, strict=True)]
+        return [one for _, one in sorted(found, key=lambda pair: pair[0])]
 
     def _readable(self, canary: Doc, raw: Sequence[Mapping[str, Any]]) -> Iterator[Result]:
         for one in raw:
@@ -178,9 +181,10 @@ class ResultsManager:
             if result.number <= ledger.number:
                 return None
             key = self._key(tree, result)
+            file = key.file if isinstance(key, Nowhere) else key.resource.file
+            result = with_digests(result, ledger, last_to_change(self._repository, file, commits) if image_changed(result) else None)
             back = decide_put_back(result, key, newest=one.newest, others=self._others(tree, one, key))
             files, back = self._files(tree, key, back)
-            file = key.file if isinstance(key, Nowhere) else key.resource.file
             kept = with_result(
                 Ledger(**{**vars(ledger), "cluster_id": cluster_id}),
                 result,
@@ -211,18 +215,10 @@ class ResultsManager:
             bump = bump_of([(commit.revision, commit.message) for commit in commits], result.now.image)
             if bump or not back.differs:
                 return bump, notes
-        culprit = self._last_to_change(file, commits) if file and result.outcome is not Outcome.PROMOTED else None
+        culprit = last_to_change(self._repository, file, commits) if file and result.outcome is not Outcome.PROMOTED else None
         if culprit is not None:
             notes.append(f"{file} was changed last by {culprit.revision[:12]} ({culprit.author}): {culprit.message.splitlines()[0]}")
         return "", notes
-
-    def _last_to_change(self, file: str, commits: Sequence[Commit]) -> Commit | None:
-        for commit in commits:
-            if len(commit.parents) == 1:
-                before, after = (self._repository.tree(revision).blob_id(file) for revision in (commit.parents[0], commit.revision))
-                if before != after:
-                    return commit
-        return None
 
     # ------------------------------------------------------------ looking up
 

@@ -156,6 +156,19 @@ def test_G10_many_results_are_many_commits_and_one_push() -> None:
     assert (world.waits(), world.waits("backend")) == (0, 0)
 
 
+def test_G1_results_are_recorded_in_the_order_in_which_their_runs_ended() -> None:
+    world = Results({FRONTEND: release(tag="3.1.1"), "b.yaml": release("backend", "3.1.1")})
+    stepped_back = result(2, Outcome.PROMOTED, now=Revision(f"{PODINFO}:3.1.2"), ended="2026-01-01T00:01:00Z")
+    world.ends(result(1), stepped_back)
+    world.ends(result(name="backend", ended="2026-01-01T00:11:00Z"))
+    world.record()
+    assert [subject.partition(":")[0] for subject in world.repository.log()[:-1]] == [
+        "Roll back backend.test 3.1.1 to 3.1.0",
+        "Promote frontend.test 3.1.2",
+        "Roll back frontend.test 3.1.1 to 3.1.0",
+    ], "one canary's clock that was set back does not turn its own runs around"
+
+
 @pytest.mark.parametrize("mode", ["before", "after", "lost"])
 @pytest.mark.parametrize("effect", [0, 1])
 def test_G2_a_run_is_recorded_exactly_once_wherever_the_process_ends(mode: Any, effect: int) -> None:

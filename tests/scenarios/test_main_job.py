@@ -5,6 +5,7 @@ from functools import cache
 import pytest
 
 from gitops_canary.domain.errors import UserError
+from gitops_canary.domain.images import ImageRef
 from gitops_canary.domain.resources import Ref
 from gitops_canary.managers.reading import Reader
 from gitops_canary.managers.retrying import retry_edit
@@ -64,6 +65,37 @@ def test_a_failing_tag_is_rolled_back_in_git_quarantined_and_the_next_one_promot
     world.push_tag("3.1.2")
     world.drive()
     assert world.subjects()[3:] == [f"Auto-release {PODINFO}:3.1.2", "Promote frontend.test 3.1.2"]
+
+
+def test_B5_a_failed_tag_that_is_pushed_again_with_another_digest_is_bumped_by_it_and_the_failed_one_is_not() -> None:
+    world = roll_back()
+    world.drive()
+    world.judge = all_good
+    failed = world.registry.digest(ImageRef(PODINFO), "3.1.1")
+    assert f"digest: {failed}" in world.repository.text(".gitops-canary/default/test/frontend.yaml")
+    again = "sha256:" + "2" * 64
+    world.registry.push(PODINFO, "3.1.1", digest=again)
+    world.operator.wake("images", PODINFO)
+    world.drive()
+    assert world.subjects()[3:] == [f"Auto-release {PODINFO}:3.1.1", "Promote frontend.test 3.1.1"]
+    assert world.file_tag() == f"3.1.1@{again}"
+    world.registry.push(PODINFO, "3.1.1", digest=failed)
+    world.operator.wake("images", PODINFO)
+    world.drive()
+    assert len(world.subjects()) == 5
+
+
+def test_G8_of_a_tag_that_a_person_set_nobody_knows_the_digest_and_every_one_is_quarantined() -> None:
+    world = initialized()
+    world.judge = bad
+    world.repository.human_replaces(FRONTEND, "tag: 3.1.0", "tag: 3.1.1", "I know better")
+    world.registry.push(PODINFO, "3.1.1")
+    world.drive()
+    assert world.subjects()[-1].startswith("Roll back frontend.test 3.1.1 to 3.1.0")
+    world.registry.push(PODINFO, "3.1.1", digest="sha256:" + "2" * 64)
+    world.operator.wake("images", PODINFO)
+    world.drive()
+    assert not [subject for subject in world.subjects() if subject.startswith("Auto-release")]
 
 
 def test_R7_after_a_rollback_ten_polls_make_no_run_no_commit_and_no_write() -> None:

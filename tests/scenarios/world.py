@@ -160,8 +160,8 @@ class World:
         text = self.repository.text(FRONTEND)
         return next(line.split(":", 1)[1].strip() for line in text.splitlines() if line.strip().startswith("tag:"))
 
-    def status(self) -> dict[str, Any]:
-        found = self.cluster.live(Ref("flagger.app/v1beta1", "Canary", "test", "frontend")) or {}
+    def status(self, name: str = "frontend") -> dict[str, Any]:
+        found = self.cluster.live(Ref("flagger.app/v1beta1", "Canary", "test", name)) or {}
         return dict(found.get("status") or {})
 
     def image_of(self, name: str) -> str:
