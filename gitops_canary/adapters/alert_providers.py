@@ -5,14 +5,17 @@ import binascii
 import queue
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 
-from gitops_canary.adapters.notify import HttpNotifier
+from gitops_canary.adapters.notify import HttpNotifier, Outcome
+from gitops_canary.adapters.provider_health import ProviderHealth
 from gitops_canary.domain.canary.spec import Alert
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.resources import Ref
 from gitops_canary.notifiers.targets import Severity, Target, target_of
 from gitops_canary.ports import Cluster, Log, Notice
 
+PROVIDER = ("flagger.app/v1beta1", "AlertProvider")
 WAITING = 200
 PAUSES = (1.0, 5.0, 20.0, 60.0)
 """Seconds between attempts to read while the API server is away; after the last a notice is given up, with a log line."""
@@ -21,8 +24,10 @@ PAUSES = (1.0, 5.0, 20.0, 60.0)
 class ProviderNotifier:
     """Implements `ports.Notifier`: a notice with alerts goes to those AlertProviders, every other one to the global receivers."""
 
-    def __init__(self, inner: HttpNotifier, cluster: Cluster, log: Log, *, pauses: tuple[float, ...] = PAUSES) -> None:
-        self._inner, self._cluster, self._log, self._pauses = inner, cluster, log, pauses
+    def __init__(
+        self, inner: HttpNotifier, cluster: Cluster, health: ProviderHealth, log: Log, *, pauses: tuple[float, ...] = PAUSES
+    ) -> None:
+        self._inner, self._cluster, self._health, self._log, self._pauses = inner, cluster, health, log, pauses
         self._waiting: queue.Queue[Notice | None] = queue.Queue(WAITING)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -77,18 +82,25 @@ class ProviderNotifier:
 
     def _target(self, alert: Alert) -> Target | None:
         """None when a person must act first: said, and the other providers are told all the same."""
-        name = f"AlertProvider {alert.namespace}/{alert.provider}"
+        ref = Ref(*PROVIDER, alert.namespace, alert.provider)
         try:
-            provider = self._cluster.live(Ref("flagger.app/v1beta1", "AlertProvider", alert.namespace, alert.provider))
-            if provider is None:
-                raise UserError(f"cannot use {name}: it does not exist", hint="create it, or take it out of the Canary's analysis.alerts")
-            spec = provider.get("spec") or {}
-            return target_of(name, spec, self._secret(name, alert.namespace, spec), _severity(alert.severity))
+            return self._read(ref, alert)
         except Unavailable:
             raise
         except GitopsCanaryError as error:
             self._log.warning(str(error), provider=f"{alert.namespace}/{alert.provider}")
+            self._health.says(ref, str(error))
             return None
+
+    def _read(self, ref: Ref, alert: Alert) -> Target:
+        name = f"AlertProvider {ref.namespace}/{ref.name}"
+        provider = self._cluster.live(ref)
+        if provider is None:
+            raise UserError(f"cannot use {name}: it does not exist", hint="create it, or take it out of the Canary's analysis.alerts")
+        self._health.saw(provider)
+        spec = provider.get("spec") or {}
+        target = target_of(name, spec, self._secret(name, alert.namespace, spec), _severity(alert.severity))
+        return replace(target, provider=(ref.namespace, ref.name))
 
     def _secret(self, name: str, namespace: str, spec: Mapping[str, object]) -> dict[str, bytes]:
         ref = spec.get("secretRef")
@@ -102,6 +114,16 @@ class ProviderNotifier:
             return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items() if key in ("address", "token")}
         except binascii.Error as error:
             raise UserError(f"cannot use {name}: its Secret {namespace}/{wanted} is no base64") from error
+
+
+def told_to(health: ProviderHealth) -> Outcome:
+    """What the receivers of providers answered goes into the providers' conditions."""
+
+    def outcome(notice: Notice, target: Target, words: str) -> None:
+        if all(target.provider):
+            health.says(Ref(*PROVIDER, *target.provider), f"{target.name} took no alert: {words}" if words else "")
+
+    return outcome
 
 
 def _severity(text: str) -> Severity:

@@ -31,8 +31,8 @@ PAUSES = (1.0, 5.0, 20.0, 60.0)
 """Seconds between attempts; after the last a notice is given up, with a log line."""
 LONGEST_PAUSE = 120.0
 
-Delivered = Callable[[str, str], None]
-"""Told (notice id, target name) on a thread of the notifier, once the receiver has taken it."""
+Outcome = Callable[[Notice, Target, str], None]
+"""Told on a thread of the notifier that the receiver has taken a notice (""), or why it was given up."""
 Done = Callable[[str], None]
 """Told the notice's id once every receiver has taken it or was given up; on any thread."""
 
@@ -58,12 +58,12 @@ class HttpNotifier:
         targets: Sequence[Target],
         log: Log,
         *,
-        on_delivered: Delivered | None = None,
+        on_outcome: Outcome = lambda notice, target, words: None,
         on_done: Done = lambda id_: None,
         pauses: tuple[float, ...] = PAUSES,
     ) -> None:
         self._targets, self._log, self._pauses = tuple(targets), log, pauses
-        self._on_delivered = on_delivered or (lambda notice, target: None)
+        self._on_outcome = on_outcome
         self._exchange = Exchange()
         self._on_done = on_done
         self._open: dict[str, int] = {}
@@ -172,13 +172,14 @@ class HttpNotifier:
         for attempt in range(len(self._pauses) + 1):
             words, pause = self._post(target, body)
             if not words:
-                self._on_delivered(notice.id, target.name)
+                self._on_outcome(notice, target, "")
                 return True
             if pause is None or attempt == len(self._pauses):
                 break
             if self._stopped.wait(pause or self._pauses[attempt]):
                 return False
         self._log.warning(f"Gave up notice {notice.title!r} to {target.name}: {words}", notice=notice.id)
+        self._on_outcome(notice, target, words)
         return True
 
     def _post(self, target: Target, body: bytes) -> tuple[str, float | None]:

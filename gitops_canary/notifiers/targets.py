@@ -36,6 +36,8 @@ class Target:
     key: str = field(default="", repr=False)
     severity: Severity = "info"
     proxy: str = field(default="", repr=False)
+    provider: tuple[str, str] = ("", "")
+    """Namespace and name of its AlertProvider; a global receiver has none."""
 
     @property
     def name(self) -> str:

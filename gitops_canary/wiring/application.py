@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from gitops_canary.adapters.alert_providers import ProviderNotifier
+from gitops_canary.adapters.alert_providers import ProviderNotifier, told_to
 from gitops_canary.adapters.checks import HttpChecks
 from gitops_canary.adapters.clock import SystemClock
 from gitops_canary.adapters.cluster.api import KubernetesCluster
 from gitops_canary.adapters.cluster.configuration import connect
 from gitops_canary.adapters.cluster.leadership import LeaseLeadership
 from gitops_canary.adapters.notify import HttpNotifier, targets_of
+from gitops_canary.adapters.provider_health import ProviderHealth
 from gitops_canary.adapters.serving import listen_address
 from gitops_canary.domain.helmrelease import GROUPS, KIND
 from gitops_canary.managers.canaries.manager import CanaryManager, Ports
@@ -46,8 +47,9 @@ class Application:
         self.cluster = KubernetesCluster(self.connection, log, observed=(*OBSERVED, *RELEASED), namespace=settings.namespace, guard=guard)
         self.git = GitSide(settings, self.state, self.cluster, guard, log)
         self.figures = PrometheusFigures()
-        self._receivers = HttpNotifier(targets_of(settings), log, on_done=self._delivered)
-        self.notifier = ProviderNotifier(self._receivers, self.cluster, log)
+        health = ProviderHealth(self.cluster, self.clock, log)
+        self._receivers = HttpNotifier(targets_of(settings), log, on_outcome=told_to(health), on_done=self._delivered)
+        self.notifier = ProviderNotifier(self._receivers, self.cluster, health, log)
         self.checks = HttpChecks(lambda key: self.wake("canaries", key))
         self.helm = HelmSide(
             settings, self.state, self.git, self.notifier, log, holder=self._holder, done=lambda key: self.wake("releases", key)

@@ -6,13 +6,16 @@ import json
 import queue
 from typing import Any
 
-from gitops_canary.adapters.alert_providers import ProviderNotifier
+from gitops_canary.adapters.alert_providers import ProviderNotifier, told_to
 from gitops_canary.adapters.log import make_log
 from gitops_canary.adapters.notify import HttpNotifier
+from gitops_canary.adapters.provider_health import ProviderHealth
 from gitops_canary.domain.canary.spec import Alert
+from gitops_canary.domain.resources import Ref
 from gitops_canary.notifiers.targets import Target
 from gitops_canary.ports import Notice
-from tests.adapters.peer import Peer
+from tests.adapters.peer import Peer, Reply
+from tests.memory.clock import VirtualClock
 from tests.memory.cluster import MemoryCluster
 from tests.memory.faults import Faults
 
@@ -23,8 +26,9 @@ class World:
         self.log, self.faults = io.StringIO(), Faults()
         self.cluster = MemoryCluster(self.faults)
         log = make_log(stream=self.log)
-        self.inner = HttpNotifier(targets, log, on_done=self.done.put, pauses=(0.001, 0.001))
-        self.notifier = ProviderNotifier(self.inner, self.cluster, log, pauses=(0.01, 0.01))
+        health = ProviderHealth(self.cluster, VirtualClock(), log)
+        self.inner = HttpNotifier(targets, log, on_outcome=told_to(health), on_done=self.done.put, pauses=(0.001, 0.001))
+        self.notifier = ProviderNotifier(self.inner, self.cluster, health, log, pauses=(0.01, 0.01))
 
     def provider(self, name: str, **spec: Any) -> None:
         meta = {"name": name, "namespace": "ops"}
@@ -38,6 +42,10 @@ class World:
         """The id that was told as done."""
         self.notifier.send(Notice("test.frontend-1/result", severity, "frontend.test", "failed", alerts=alerts))  # type: ignore[arg-type]
         return self.done.get(timeout=20)
+
+    def ready(self, name: str) -> tuple[str, str]:
+        (condition,) = self.cluster.whole(Ref("flagger.app/v1beta1", "AlertProvider", "ops", name))["status"]["conditions"]
+        return condition["status"], condition["message"]
 
     def close(self) -> None:
         self.notifier.close()
@@ -87,6 +95,51 @@ def test_a_provider_that_is_missing_is_named_and_the_others_are_told() -> None:
         assert len(peer.asked) == 1
     assert "cannot use AlertProvider ops/nobody: it does not exist" in world.log.getvalue()
     assert "cannot use AlertProvider ops/locked: its Secret ops/gone does not exist" in world.log.getvalue()
+
+
+def test_what_keeps_a_provider_from_being_used_stands_in_its_condition_until_it_is_mended() -> None:
+    with Peer() as peer:
+        world = World()
+        world.provider("locked", type="slack", secretRef={"name": "url"})
+        world.send(Alert("locked", "ops"))
+        missing = "cannot use AlertProvider ops/locked: its Secret ops/url does not exist"
+        assert world.ready("locked") == ("False", missing)
+        assert world.cluster.story() == [missing]
+        world.secret("url", address=peer.url)
+        world.send(Alert("locked", "ops"))
+        assert world.ready("locked") == ("True", "Alerts are taken")
+        world.close()
+
+
+def test_a_receiver_that_refuses_stands_in_its_providers_condition_without_its_address() -> None:
+    with Peer(lambda asked, number: Reply(404, b"no_service")) as peer:
+        world = World()
+        world.provider("gone", type="slack", address=f"{peer.url}/services/secret")
+        world.send(Alert("gone", "ops"))
+        assert world.ready("gone") == ("False", "slack at 127.0.0.1 took no alert: it answered 404 no_service")
+        assert "secret" not in world.log.getvalue()
+        world.close()
+
+
+def test_a_provider_that_works_is_written_once() -> None:
+    with Peer() as peer:
+        world = World()
+        world.provider("slack", type="slack", address=peer.url)
+        for _ in range(3):
+            world.send(Alert("slack", "ops"))
+        world.close()
+    assert len([one for one in world.cluster.requests if one.startswith("patch AlertProvider")]) == 1
+
+
+def test_a_status_that_may_not_be_written_delays_no_alert() -> None:
+    with Peer() as peer:
+        world = World()
+        world.provider("slack", type="slack", address=peer.url)
+        world.faults.away.add("cluster: patch")
+        assert world.send(Alert("slack", "ops"))
+        world.close()
+        assert len(peer.asked) == 1
+    assert "The status of AlertProvider ops/slack stays as it is" in world.log.getvalue()
 
 
 def test_while_the_cluster_is_away_it_is_asked_again_and_then_given_up() -> None:

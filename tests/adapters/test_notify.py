@@ -21,9 +21,11 @@ class World:
     def __init__(self, *targets: Target, pauses: tuple[float, ...] = (0.001, 0.001)) -> None:
         self.delivered: queue.Queue[tuple[str, str]] = queue.Queue()
         self.log = io.StringIO()
-        self.notifier = HttpNotifier(
-            targets, make_log(stream=self.log), on_delivered=lambda notice, target: self.delivered.put((notice, target)), pauses=pauses
-        )
+        self.notifier = HttpNotifier(targets, make_log(stream=self.log), on_outcome=self._outcome, pauses=pauses)
+
+    def _outcome(self, notice: Notice, target: Target, words: str) -> None:
+        if not words:
+            self.delivered.put((notice.id, target.name))
 
 
 def notice(number: int = 1, severity: str = "error") -> Notice:
