@@ -48,5 +48,8 @@ class NoFigures:
     def ended(self, namespace: str, name: str, outcome: str, *, skipped: bool, seconds: float) -> None:
         return None
 
+    def scanned(self, image: str) -> None:
+        return None
+
     def bumped(self, image: str) -> None:
         return None

@@ -113,6 +113,7 @@ class ImagesManager:
         self._scans = {name: self._scans.get(name) or _Scan() for name in images}
         failures = []
         for name, scan in self._scans.items():
+            self._figures.scanned(name)
             mine = [auto for auto in autos if auto.key.image.canonical == name]
             due = name in asked or (scan.due <= now.mono and self._backoff.ready(name, now.mono))
             try:

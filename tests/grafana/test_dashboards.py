@@ -85,6 +85,15 @@ def test_every_query_is_answered_by_prometheus(metrics: str, panel: str, query: 
     assert bool(found) != any(metric in query for metric in ELSEWHERE), f"{panel}: {filled} finds {'nothing' if not found else 'something'}"
 
 
+@pytest.mark.parametrize(
+    "series", ['gitops_canary_runs_total{outcome="promoted"}', "gitops_canary_bumps_total", "flagger_canary_successes_total"]
+)
+def test_the_first_of_its_kind_is_counted_too(metrics: str, series: str) -> None:
+    """A counter that begins at 1 shows no increase in Prometheus."""
+    (counted,) = ask(metrics, f"sum(increase({series}[1h]))")
+    assert float(counted["value"][1]) >= 0.9
+
+
 def test_the_pickers_find_the_canary(metrics: str) -> None:
     doc = dashboard(folder("deploy") / "grafana" / "canary.json")
     for one in doc["templating"]["list"][1:]:
