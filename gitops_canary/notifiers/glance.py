@@ -13,8 +13,8 @@ TITLE, TEXT, NAME, VALUE, FIELDS, LINK, ID = 200, 1800, 60, 250, 10, 900, 200
 """Letters of each part, and how many fields. Teams refuses a message beyond 28 KB and Google Chat beyond 32 KB; a letter takes at most six
 bytes on its way there. Discord refuses more than 6,000 letters in all."""
 SEVERITIES: dict[str, tuple[str, Tone]] = {"info": ("✔", "good"), "warn": ("⚠", "held"), "error": ("✖", "bad")}
-KINDS: dict[str, tuple[str, Tone]] = {"started": ("▶", "running"), "waiting": ("◆", "held")}
-"""By the last part of a notice's id: what has only begun is not good yet."""
+KINDS: dict[str, tuple[str, Tone]] = {"started": ("▶", "running"), "gate": ("◆", "held")}
+"""By the last part of a notice's id (`started`, `gate-12`): what has only begun is not good yet."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Glance:
 def glance(notice: Notice) -> Glance:
     mark, tone = SEVERITIES[notice.severity]
     if notice.severity != "error":
-        mark, tone = KINDS.get(notice.id.rpartition("/")[2], (mark, tone))
+        mark, tone = KINDS.get(notice.id.rpartition("/")[2].partition("-")[0], (mark, tone))
     link = linkable(notice.link)
     fields = tuple((cut(name, NAME), cut(value, VALUE)) for name, value in notice.fields[:FIELDS])
     return Glance(tone, f"{mark} {cut(notice.title, TITLE)}", cut(notice.text, TEXT), fields, link, short(link), cut(notice.id, ID))

@@ -94,9 +94,9 @@ def test_a_reader_who_sees_no_colours_sees_how_it_went(service: str) -> None:
     assert marks == {
         "initialized": "✔",
         "started": "▶",
-        "halted": "⚠",
         "waiting": "◆",
         "promoted": "✔",
         "rolled back": "✖",
+        "aborted": "⚠",
         "release failed": "✖",
     }
