@@ -13,6 +13,23 @@ from tests.deploy.kubectl import Kubectl
 from tests.deploy.manifests import CHART, DEPLOY, Doc, built, by_name, rendered
 from tests.deploy.test_chart import EVERYTHING
 
+USERS: list[Doc] = [
+    {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {"name": "mine", "namespace": "test"},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "mine"},
+            "analysis": {"interval": "1m", "threshold": 1, "stepWeight": 10},
+        },
+    },
+    {
+        "apiVersion": "helm.fluxcd.io/v1",
+        "kind": "HelmRelease",
+        "metadata": {"name": "mine", "namespace": "test"},
+        "spec": {"chart": {"repository": "https://charts.example.com", "name": "mine", "version": "1.0.0"}},
+    },
+]
 BOTH = ["cluster-wide", "one-namespace"]
 LOADTESTER = DEPLOY.parent / "repo-template" / "charts" / "loadtester"
 
@@ -85,7 +102,9 @@ def test_pod_security_restricted_is_in_force(kubectl: Kubectl, field: str) -> No
 
 
 @pytest.mark.control_plane
-def test_helm_installs_upgrades_and_uninstalls_the_chart_and_the_definitions_stay(kubectl: Kubectl, kubeconfig: Path, helm: str) -> None:
+def test_helm_installs_upgrades_and_uninstalls_the_chart_and_definitions_and_objects_stay(
+    kubectl: Kubectl, kubeconfig: Path, helm: str
+) -> None:
     def run(*words: str) -> str:
         command = [helm, "--kubeconfig", str(kubeconfig), "-n", "ops", *words]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -102,6 +121,8 @@ def test_helm_installs_upgrades_and_uninstalls_the_chart_and_the_definitions_sta
     mine = ["-l", "helm.sh/chart", "-A", "-o", "name"]
     assert kubectl("get", "clusterrole,clusterrolebinding", *mine) == ""
     assert "gitops-canary-applier-kinds" in kubectl("get", "rolebinding", *mine)
+    kubectl("apply", "-f", "-", docs=USERS)
     run("uninstall", "gitops-canary")
+    assert len(kubectl("-n", "test", "get", "canary/mine", "helmrelease.helm.fluxcd.io/mine", "-o", "name").splitlines()) == 2
     assert kubectl("get", "deployment,configmap,serviceaccount,rolebinding,role,networkpolicy,service", *mine) == ""
     assert kubectl("get", "crd", "canaries.flagger.app", "helmreleases.helm.fluxcd.io", "-o", "name").count("customresource") == 2
