@@ -196,6 +196,7 @@ def test_a_url_with_a_login_stands_in_the_secret_and_in_no_note() -> None:
     assert docs["Secret/gitops-canary/gitops-canary-secret-settings"]["stringData"] == {"GITOPS_CANARY_GIT_URL": values["git"]["url"]}
     assert "git-url" not in docs["ConfigMap/gitops-canary/gitops-canary-settings"]["data"]["settings.yaml"]
     assert "hunter2" not in notes(values)
+    assert "https://git.example/cluster takes a login that may write" in notes(values)
     with pytest.raises(HelmError, match="has a login in it: put it into your existingSecretSettings"):
         rendered({**values, "existingSecretSettings": "mine"})
 
@@ -268,6 +269,7 @@ def test_the_notes_show_the_deploy_key_and_what_is_served() -> None:
     assert "Add it to git@github.com:you/cluster as a deploy key with write access." in told
     assert "serves the namespace test." in told
     assert "No git.url is set: canaries are analysed" in notes({})
+    assert "Add it to ssh://me@git.example:22/cluster as a" in notes({"git": {"url": "ssh://me:hunter2@git.example:22/cluster"}})
 
 
 @pytest.mark.control_plane

@@ -16,6 +16,7 @@ from gitops_canary.sandbox.control_plane.audit import Request
 from gitops_canary.sandbox.data import template_files
 from gitops_canary.sandbox.world import NAMESPACE, PODINFO, REPOSITORY, Shape, World
 from tests.deploy.manifests import DEPLOY, rendered
+from tests.deploy.pages import INSTALL, of_section
 
 pytestmark = pytest.mark.control_plane
 OPERATOR, APPLIER = (f"system:serviceaccount:{NAMESPACE}:{name}" for name in ("gitops-canary", "gitops-canary-applier"))
@@ -146,8 +147,8 @@ def test_every_metric_of_the_alert_rules_is_exposed(installed: Installed) -> Non
 
 def test_H4_removed_in_the_pages_order_everything_goes_on_serving(installed: Installed) -> None:
     """Last in this file: the operator is gone after it."""
-    section = (DEPLOY.parent / "docs" / "install.md").read_text().partition("## Removing")[2]
-    block = section.partition("```bash\n")[2].partition("```")[0]
+    stop, _, rights, namespace = [step.commands for step in of_section(INSTALL, "## Removing")]
+    block = stop + rights + namespace
     world = installed.world
     primary = Ref("apps/v1", "Deployment", "test", "frontend-primary")
     pods = {pod["metadata"]["uid"] for pod in world.cluster.list("v1", "Pod", "test", {"app": "frontend-primary"})}

@@ -36,6 +36,7 @@ class Reader:
     home: Path
     environ: dict[str, str]
     tell: Callable[[Seen], None] = lambda seen: None
+    page: str = "guide.md"
     _terminals: list["Terminal"] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,11 +48,17 @@ class Reader:
             for step in steps:
                 seen = self._take(step)
                 self.tell(seen)
-                assert not seen.missing, f"guide.md:{step.line}: expected {seen.missing!r}, printed:\n" + "\n".join(seen.printed)
+                assert not seen.missing, f"{self.page}:{step.line}: expected {seen.missing!r}, printed:\n" + "\n".join(seen.printed)
                 if step.way != "terminal":
                     self._leave()
         finally:
             self._leave()
+
+    def run(self, command: str) -> list[str]:
+        """What a command of one's own prints; it must succeed."""
+        seen = self._run(Step(0, command, "once", None))
+        assert not seen.missing, f"{command}: {seen.printed}"
+        return seen.printed
 
     def _take(self, step: Step) -> Seen:
         if step.way == "terminal":
