@@ -12,8 +12,8 @@ h1 {{ font-size: 1.6rem; margin-bottom: 0 }}
 button {{ font: inherit; padding: .4rem 1.4rem; border-radius: .4rem; border: 1px solid; cursor: pointer }}
 pre {{ text-align: left; white-space: pre-wrap; min-height: 4rem }}
 </style></head>
-<body><h1>{message}</h1><p>podinfo {version} · {hostname}</p>
-<button id="ping">Ping</button><pre id="answer" aria-live="polite"></pre>
+<body><main><h1>{message}</h1><p>podinfo {version} · {hostname}</p>
+<button id="ping">Ping</button><pre id="answer" aria-live="polite"></pre></main>
 <script>
 document.getElementById("ping").onclick = async () => {{
   const answer = await fetch("/echo", {{method: "POST", body: JSON.stringify({{ping: new Date().toISOString()}})}});
