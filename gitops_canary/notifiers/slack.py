@@ -15,13 +15,16 @@ NARROW = 28
 def payload(notice: Notice, target: Target) -> dict[str, Any]:
     """No `mrkdwn_in`: a reason is shown as it is, whatever stars and underscores stand in it."""
     seen = glance(notice)
-    return _message(seen, target, escaped, f"<{seen.link}|{seen.commit}>") | {"icon_emoji": ":rocket:"}
+    attachment = _attachment(seen, escaped, escaped, f"<{seen.link}|{seen.commit}>")
+    attachment |= {"fallback": escaped(f"{seen.title}: {seen.text}"), "footer": f"gitops-canary {seen.id}"}
+    return _message(target, attachment) | {"icon_emoji": ":rocket:"}
 
 
 def rocket_payload(notice: Notice, target: Target) -> dict[str, Any]:
-    """Rocket.Chat's webhook knows `alias` for the sender."""
+    """Rocket.Chat's webhook knows `alias` for the sender. Its texts and values are Markdown, its title is not; a footer it has not."""
     seen = glance(notice)
-    return _message(seen, target, unmarked, f"[{seen.commit}]({seen.link})") | {"alias": cut(target.username, 80), "emoji": ":rocket:"}
+    attachment = _attachment(seen, str, unmarked, f"[{seen.commit}]({seen.link})")
+    return _message(target, attachment) | {"alias": cut(target.username, 80), "emoji": ":rocket:"}
 
 
 def escaped(text: str) -> str:
@@ -34,18 +37,15 @@ def unmarked(text: str) -> str:
     return backslashed(text, "*_~`").replace("](", "] (").replace("<http", "< http")
 
 
-def _message(seen: Glance, target: Target, shown: Callable[[str], str], link: str) -> dict[str, Any]:
+def _attachment(seen: Glance, head: Callable[[str], str], shown: Callable[[str], str], link: str) -> dict[str, Any]:
     fields = [{"title": shown(name), "value": shown(value), "short": len(value) <= NARROW} for name, value in seen.fields]
-    attachment: dict[str, Any] = {
-        "color": COLOURS[seen.tone],
-        "fallback": shown(f"{seen.title}: {seen.text}"),
-        "title": shown(seen.title),
-        "text": shown(seen.text),
-        "fields": fields,
-        "footer": f"gitops-canary {seen.id}",
-    }
+    attachment = {"color": COLOURS[seen.tone], "title": head(seen.title), "text": shown(seen.text), "fields": fields}
     if seen.link:
-        attachment["title_link"] = seen.link
         fields.append({"title": "Result commit", "value": link, "short": True})
+        attachment["title_link"] = seen.link
+    return attachment
+
+
+def _message(target: Target, attachment: dict[str, Any]) -> dict[str, Any]:
     message: dict[str, Any] = {"username": cut(target.username, 80), "attachments": [attachment]}
     return message | ({"channel": target.channel} if target.channel else {})

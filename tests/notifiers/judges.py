@@ -19,6 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.models.attachments import Attachment, AttachmentField
 
 EMBED = {"title": 256, "description": 4096}
+FIELD_TYPES = {"title": str, "value": str, "short": bool}
 FIELD = {"name": 256, "value": 1024}
 ELEMENTS = {
     get_args(model.model_fields["type"].annotation)[0]: model
@@ -39,9 +40,15 @@ def slack(message: Mapping[str, Any]) -> None:
 
 
 def rocket(message: Mapping[str, Any]) -> None:
-    """https://docs.rocket.chat/docs/integrations, "incoming webhook": the attachments are Slack's in shape."""
+    """Names and types of `MessageAttachmentDefault` in @rocket.chat/core-typings 8.8; the webhook's own:
+    https://docs.rocket.chat/docs/integrations."""
     assert message.keys() <= {"alias", "username", "emoji", "channel", "attachments"}
-    slack({key: value for key, value in message.items() if key not in ("alias", "emoji")})
+    for attachment in message["attachments"]:
+        assert attachment.keys() <= {"color", "title", "title_link", "text", "fields"}
+        assert all({key: type(value) for key, value in field.items()} == FIELD_TYPES for field in attachment["fields"])
+        assert all(isinstance(value, str) for key, value in attachment.items() if key != "fields")
+        assert web(attachment.get("title_link"))
+    assert size(message) <= 40_000
 
 
 def discord(message: Mapping[str, Any]) -> None:

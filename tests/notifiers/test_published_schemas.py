@@ -79,6 +79,15 @@ def test_markdown_in_a_reason_is_shown_not_obeyed(shape: Callable[[str], str], t
     assert html.unescape(read) == f"because {text} is so"
 
 
+def test_rocket_chat_shows_a_title_as_it_is_and_its_texts_as_markdown() -> None:
+    """As its parser (@rocket.chat/message-parser) has it: stars, underscores and backticks can be escaped, brackets cannot."""
+    notice = Notice("x", "info", "a_b", "my_app_v2 *x* [y](https://z)", (("n", "c_d"),), COMMIT)
+    (attachment,) = slack.rocket_payload(notice, Target("rocket", "x"))["attachments"]
+    assert attachment["title"] == "✔ a_b"
+    assert attachment["text"] == r"my\_app\_v2 \*x\* [y] (https://z)"
+    assert [field["value"] for field in attachment["fields"]] == [r"c\_d", f"[4f1d2c7a9b]({COMMIT})"]
+
+
 @example("&lt;!channel&gt;")
 @given(text=st.text(alphabet="<>&!@channel|;lt", max_size=40))
 def test_slacks_and_googles_markup_in_a_reason_is_shown_not_obeyed(text: str) -> None:
