@@ -17,6 +17,9 @@ $(BIN)/.dev: pyproject.toml
 	$(call install,dev)
 	@touch $@ $(BIN)/.demo
 
+$(BIN)/go: $(BIN)/.dev # a Go for who has none
+	$(call install,control-plane)
+
 define install
 	@test -x $(BIN)/python || $(if $(UV),uv venv --quiet --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
 	@echo "Installing gitops-canary[$(1)] into $(VENV)"
@@ -40,7 +43,8 @@ types: $(BIN)/.dev ## mypy, strict
 layers: $(BIN)/.dev ## import-linter: imports go only downward
 	@$(BIN)/lint-imports
 
-control-plane: $(BIN)/.dev ## kube-apiserver, kube-controller-manager, etcd, kubectl and helm into the cache (Go needed, about 11 minutes once)
+control-plane: $(BIN)/.dev ## kube-apiserver, kube-controller-manager, etcd, kubectl and helm into the cache (about 11 minutes once)
+	@$(BIN)/python -m gitops_canary.sandbox.control_plane can-build || $(MAKE) --no-print-directory $(BIN)/go
 	@$(BIN)/gitops-canary control-plane build
 
 conformance: $(BIN)/.dev ## a table: the same cases on the sandbox and on a real control plane; fails when a row differs

@@ -30,6 +30,8 @@ SERVERS: Mapping[str, str] = {
 }
 """Programs that judge us, by file name, and how each is asked for its version."""
 ALIASES = {"registry": "docker-registry"}
+STAND_INS = "/pytest-of-"
+"""What a test wrote into its own folder is nobody's program."""
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 """What was left out: a sentence, and how many tests (0: not counted)."""
 STARTED = pytest.StashKey[dict[str, str]]()
@@ -47,7 +49,7 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     path = os.fsdecode(first)
     name = ALIASES.get(os.path.basename(path), os.path.basename(path))
     # It is told before it is tried: what is not there has not been started.
-    if name in SERVERS and name not in _started and (found := shutil.which(path)):
+    if name in SERVERS and name not in _started and (found := shutil.which(path)) and STAND_INS not in found:
         _started[name] = found
 
 
@@ -59,7 +61,8 @@ COLLECTED = "GITOPS_CANARY_SERVERS_FILE"
 """A file that collects the list of several sessions, for the end of a CI run."""
 REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
 """Set to 1 in CI: there a missing program fails the tests that need it, so that nothing is left out silently."""
-TOOLS = ("kubectl", "helm")
+TOOLS = {"kubectl": binaries.HINT, "helm": binaries.HINT, "jq": "Debian: apt-get install jq"}
+"""Programs that a person works with, and where they come from."""
 FOLDERS = {
     "tests/conformance/product/": ("kubectl", "helm"),
     "tests/guide/": ("kubectl", "helm"),
@@ -70,7 +73,7 @@ FOLDERS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "tools(*names): needs these programs on PATH; fixtures of the names kubectl and helm say the same")
+    config.addinivalue_line("markers", "tools(*names): needs these programs on PATH; fixtures of these names say the same")
     sys.addaudithook(_heard)
     # The pinned kubectl and helm go before whatever else this machine has.
     os.environ["PATH"] = os.pathsep.join([*map(str, _built()), os.environ.get("PATH", os.defpath)])
@@ -99,7 +102,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     missing = {name for name in TOOLS if not shutil.which(name)}
     needing = {item: found for item in items if (found := sorted(missing & tools_of(item)))}
     for names in map(tuple, needing.values()):
-        sentence = f"that drive stock {' and '.join(names)}: not on PATH ({binaries.HINT})"
+        sentence = f"that drive stock {' and '.join(names)}: not on PATH ({'; '.join(dict.fromkeys(TOOLS[name] for name in names))})"
         config.stash[LEFT_OUT][sentence] = config.stash[LEFT_OUT].get(sentence, 0) + 1
     if needing:
         config.hook.pytest_deselected(items=list(needing))

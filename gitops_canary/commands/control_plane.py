@@ -5,7 +5,9 @@ import argparse
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", choices=("build", "run"), help="build: into the cache (Go needed, about 11 minutes once); run: until Ctrl-C"
+        "what",
+        choices=("build", "run"),
+        help="build: into the cache (needs Go, which the extra `control-plane` brings; about 11 minutes once); run: until Ctrl-C",
     )
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from gitops_canary.domain.errors import Unavailable, UserError
-from gitops_canary.sandbox.control_plane import binaries, recipe
-from gitops_canary.sandbox.control_plane.build import build
+from gitops_canary.sandbox.control_plane import binaries, recipe, toolchain
+from gitops_canary.sandbox.control_plane.build import build, can_build
 
 GO = """#!/bin/sh
-echo "$@" >> "$GO_LOG"
+[ "$1" = env ] || echo "$@" >> "$GO_LOG"
 case "$1 $2" in
+  "env GOVERSION") printf '%s\n%s\n' "${GO_IS:-go1.26.8}" "${GO_FETCHES:-local}"; exit 0 ;;
   "mod download") echo '{"GoMod": "'"$GO_LOG"'.mod"}' ;;
   "mod tidy") touch go.sum ;;
   "mod init") touch go.mod ;;
@@ -88,8 +89,32 @@ def test_a_failing_go_leaves_no_half_program_and_its_words_are_told(environ: dic
 
 
 def test_without_go_the_error_says_what_to_install(environ: dict[str, str]) -> None:
-    with pytest.raises(UserError, match=r"Go is not installed.*https://go\.dev/dl"):
-        build(print, environ | {"PATH": "/nonexistent"})
+    with pytest.raises(UserError, match=r"Go is not installed.*pip install 'gitops-canary\[control-plane\]'.*https://go\.dev/dl"):
+        toolchain.find(environ | {"PATH": "/nonexistent"}, installed="/nonexistent")
+
+
+def test_a_go_that_is_too_old_is_named_and_one_that_fetches_a_newer_is_not(environ: dict[str, str]) -> None:
+    for said in ({"GO_IS": "go1.19.8", "GO_FETCHES": ""}, {"GO_IS": "go1.25.1"}, {"GO_IS": "?"}):
+        with pytest.raises(UserError, match=r"it takes 1\.26 or newer, and \S+/go is "):
+            toolchain.find(environ | said, installed="/nonexistent")
+    assert toolchain.find(environ | {"GO_IS": "go1.25.1", "GO_FETCHES": "auto"}, installed="/nonexistent")
+
+
+def test_a_go_beside_our_python_does_where_the_one_on_path_is_too_old_or_none(environ: dict[str, str], tmp_path: Path) -> None:
+    beside = tmp_path / "scripts" / "go"
+    beside.parent.mkdir()
+    beside.write_text("#!/bin/sh\necho go1.26.6\necho local\n")
+    beside.chmod(0o755)
+    for broken in ({"GO_IS": "go1.19.8"}, {"PATH": "/nonexistent"}):
+        assert toolchain.find(environ | broken, installed=str(beside.parent)) == str(beside)
+
+
+def test_whether_a_build_would_find_a_go_is_told_before(environ: dict[str, str]) -> None:
+    """`make control-plane` brings one only where it takes one."""
+    assert not can_build(environ | {"GO_IS": "go1.19.8"}, installed="/nonexistent")
+    assert can_build(environ)
+    build(print, environ)
+    assert can_build(environ | {"GO_IS": "go1.19.8"}, installed="/nonexistent")
 
 
 def test_two_builders_do_the_work_once(environ: dict[str, str]) -> None:

@@ -14,9 +14,7 @@ HELM = "v4.2.3"
 
 SERVERS = ("etcd", "kube-apiserver", "kube-controller-manager")
 TOOLS = ("kubectl", "helm")
-HINT = (
-    "run `make control-plane` (needs Go; about 12 minutes the first time on two cores), or set KUBEBUILDER_ASSETS to a folder that has them"
-)
+HINT = "run `make control-plane` (about 12 minutes the first time on two cores), or set KUBEBUILDER_ASSETS to a folder that has them"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gitops_canary.domain.errors import Unavailable, UserError
-from gitops_canary.sandbox.control_plane import recipe
+from gitops_canary.sandbox.control_plane import recipe, toolchain
 from gitops_canary.sandbox.control_plane.binaries import SERVERS, cache_folder, runnable
 
 Say = Callable[[str], None]
@@ -24,7 +23,7 @@ QUOTED = 2000
 def build(say: Say, environ: Mapping[str, str] = os.environ) -> Path:
     """Puts every missing program into its folder and returns it; says one line per step.
 
-    UserError: Go is missing, or KUBEBUILDER_ASSETS names a folder without the servers (nothing is ever built into that one).
+    UserError: no Go that can build it, or KUBEBUILDER_ASSETS names a folder without the servers (nothing is ever built into that one).
     Unavailable: Go said no (mostly: no network).
     """
     assets = environ.get("KUBEBUILDER_ASSETS", "")
@@ -41,6 +40,17 @@ def build(say: Say, environ: Mapping[str, str] = os.environ) -> Path:
             _make(step, go, target, say)
     say(f"control plane is ready: {target}")
     return target
+
+
+def can_build(environ: Mapping[str, str] = os.environ, installed: str | None = None) -> bool:
+    """Whether `build` would find a Go, or needs none; `installed` as in `toolchain.find`."""
+    if environ.get("KUBEBUILDER_ASSETS") or not _missing(cache_folder(environ)):
+        return True
+    try:
+        toolchain.find(environ, installed)
+    except UserError:
+        return False
+    return True
 
 
 def _given(folder: Path, say: Say) -> Path:
@@ -69,12 +79,7 @@ def _make(step: recipe.Step, go: recipe.Go, target: Path, say: Say) -> None:
 
 
 def _go(environ: Mapping[str, str]) -> recipe.Go:
-    program = shutil.which("go", path=environ.get("PATH"))
-    if program is None:
-        raise UserError(
-            "cannot build the control plane: Go is not installed (no `go` on PATH)",
-            hint="install Go from https://go.dev/dl (1.26 or newer), or set KUBEBUILDER_ASSETS to a folder with " + ", ".join(SERVERS),
-        )
+    program = toolchain.find(environ)
 
     def run(arguments: Sequence[str], folder: Path, extra: Mapping[str, str]) -> str:
         # CGO off: the programs then need no C compiler and run on any libc; -buildvcs=false: the folder is no repository.

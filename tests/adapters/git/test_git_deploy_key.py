@@ -107,11 +107,13 @@ def test_grep_and_cut_print_the_public_key_from_the_real_log(real_log: tuple[str
     assert shell("""grep identity.pub | cut -d '"' -f2""", log) == public + "\n"
 
 
+@pytest.mark.tools("jq")
 def test_jq_reads_every_line_of_the_same_log(real_log: tuple[str, str]) -> None:
     _, log = real_log
     assert shell("jq -r .msg", log).splitlines() == ["starting", SENTENCE, "waiting"]
 
 
+@pytest.mark.tools("jq")
 def test_the_single_line_reads_the_same() -> None:
     public = generate().public
     line = identity_line(public, SENTENCE)

@@ -31,6 +31,7 @@ from tests.deploy.manifests import DEPLOY
 
 KINDS = (("flux.weave.works/v1beta1", "HelmRelease"), ("helm.fluxcd.io/v1", "HelmRelease"), ("v1", "ConfigMap"), ("v1", "Secret"))
 API = "/apis/flux.weave.works/v1beta1"
+pytestmark = pytest.mark.tools("kubectl")
 
 
 class Alerts:
