@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from gitops_canary.domain.bumps import Around, Automated, Bump, Left, Offer, automated, candidate, needs_dates, plan_bumps
 from gitops_canary.domain.canary.model import holds_bumps
 from gitops_canary.domain.commits import bump_message, image_of, line
+from gitops_canary.domain.counting import counted
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.images import ImageRef
 from gitops_canary.domain.resources import Resource
@@ -226,7 +227,8 @@ class ImagesManager:
     def _says(self, autos: Sequence[Automated], sentences: Sequence[str], left: Sequence[Left]) -> str:
         wrong = [*sentences, *(one.sentence for one in left)]
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        return f"{len(autos)} automated images in {len(self._scans)} repositories" + (f"; {line(wrong[0])}{more}" if wrong else "")
+        images, places = counted(len(autos), "automated image", "automated images"), counted(len(self._scans), "repository", "repositories")
+        return f"{images} in {places}" + (f"; {line(wrong[0])}{more}" if wrong else "")
 
     def _next(self) -> float | None:
         return earliest([*(scan.due for scan in self._scans.values()), self._backoff.until("")])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gitops_canary.domain.counting import counted
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND, HelmReleaseSpec, parse_helmrelease
 from gitops_canary.domain.releases import Action, Situation, Verdict, action_for, classify
@@ -85,7 +86,7 @@ class ReleasesManager:
         counts: dict[str, int] = {}
         for known in self._known.values():
             counts[known.situation] = counts.get(known.situation, 0) + 1
-        total = f"{len(self._known)} release{'' if len(self._known) == 1 else 's'}"
+        total = counted(len(self._known), "release", "releases")
         return f"{total}: " + ", ".join(f"{count} {situation}" for situation, count in sorted(counts.items())) if counts else "no releases"
 
     # ------------------------------------------------------------ one release

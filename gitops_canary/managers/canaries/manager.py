@@ -7,6 +7,7 @@ from gitops_canary.domain.canary.machine import decide
 from gitops_canary.domain.canary.spec import CANARY, CanarySpec, canary_spec
 from gitops_canary.domain.canary.status import CanaryStatus, status_from, status_patch, status_sample
 from gitops_canary.domain.canary.workloads import readiness
+from gitops_canary.domain.counting import counted
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.resources import Doc, Ref, ref_of
 from gitops_canary.managers.base import NoFigures, earliest
@@ -70,7 +71,7 @@ class CanaryManager:
         for doc in self._docs(None if self._everybody(now, keys, due) else keys | due):
             wakes += self._one(doc, now)
         running, known = len(self._checking.asked), len(self._concerns.keys())
-        says = f"{known} canaries, {running} waiting for checks" if running else f"{known} canaries"
+        says = counted(known, "canary", "canaries") + (f", {running} waiting for checks" if running else "")
         return Turn(says, tuple(wakes), earliest((self._ticks.next(self._idle()), self._holding.next())))
 
     def _everybody(self, now: Moment, keys: frozenset[str], due: frozenset[str]) -> bool:
