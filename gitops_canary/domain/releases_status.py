@@ -100,7 +100,8 @@ def status_sample() -> dict[str, Any]:
     """A status that says something in every field of ours: what a definition keeps of it, it keeps of all."""
     mark = Mark("sample#0", "upgrade", "sample", 1, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z")
     record = Record("sample", 1, "sample", "sample", 1, mark=mark, failure=Failure("sample", 1, "1970-01-01T00:00:00Z", "sample"))
-    return {**status_patch(record), "differs": True}
+    notice = {"id": "sample", "severity": "info", "text": "sample", "fields": [{"name": "sample", "value": "sample"}]}
+    return {**status_patch(record), "differs": True, "notices": [notice]}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import HelmReleaseSpec, parse_helmrelease
@@ -22,6 +23,17 @@ class Known:
     fetched: Fetched = field(default_factory=Fetched)
     done: HelmDone | None = None
     situation: str = "not looked at yet"
+    refused: tuple[object, ...] | None = None
+    """What was asked for (`asked_for`) when it failed before Helm."""
+
+
+def asked_for(docs: Sequence[Doc]) -> tuple[object, ...]:
+    """What people say in a HelmRelease, without our own status and finalizer."""
+    return tuple(_asked(doc.get("spec"), doc["metadata"]) for doc in docs)
+
+
+def _asked(spec: object, meta: Mapping[str, Any]) -> tuple[object, ...]:
+    return spec, meta.get("uid"), meta.get("annotations"), meta.get("deletionTimestamp")
 
 
 @dataclass

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gitops_canary.domain.helmrelease import HelmReleaseSpec
-from gitops_canary.domain.releases_status import Record, conditions_of, status_patch
+from gitops_canary.domain.releases_status import Record, conditions_of, stamp, status_patch
 from gitops_canary.domain.resources import Doc, ref_of
+from gitops_canary.managers.outbox import Outbox, Raw, fields_of, raw, severity_of
 from gitops_canary.ports import Cluster, Log, Moment, Notice, Notifier, Sentence
 
 FINALIZER = "gitops-canary/release"
 DIFFERS = "Git differs from what serves"
+PREFIX = "release/"
+"""What the ids of these notices begin with; the rest is namespace, name and time."""
 
 
 class ReleaseStatus:
@@ -17,6 +20,7 @@ class ReleaseStatus:
 
     def __init__(self, cluster: Cluster, notifier: Notifier, log: Log) -> None:
         self._cluster, self._notifier, self._log = cluster, notifier, log
+        self._outbox = Outbox(notifier)
         self._said: dict[str, str] = {}
 
     def write(
@@ -27,9 +31,11 @@ class ReleaseStatus:
         now: Moment,
         *,
         differs: bool = False,
+        alert: Raw | None = None,
         **fields: Any,
     ) -> Doc:
-        """`phases`: (phase, message) in the order they came to pass; the last one is shown. `fields` go into the status as they are."""
+        """`phases`: (phase, message) in the order they came to pass; the last one is shown. `alert` is written with them and then sent.
+        `fields` go into the status as they are."""
         status = doc.get("status") or {}
         conditions = conditions_of(status)
         for phase, message in phases:
@@ -39,13 +45,26 @@ class ReleaseStatus:
             "phase": phases[-1][0] if phases else status.get("phase", ""),
             "conditions": [dict(entry) for entry in conditions.entries],
             "differs": differs or None,
+            "notices": list(self._outbox.kept(status.get("notices") or (), [alert] if alert else [])) or None,
             **status_patch(record),
             **fields,
         }
         if all(status.get(key) == value for key, value in patch.items()):
             return doc
-        version = str(doc["metadata"].get("resourceVersion", ""))
-        return self._cluster.patch(ref_of(doc), {"status": patch}, subresource="status", resource_version=version)
+        made = self._patched(doc, patch)
+        self._send(made)
+        return made
+
+    def deliver(self, doc: Doc) -> Doc:
+        """Send what a process before this one wrote and did not send, and forget what receivers have taken."""
+        self._send(doc)
+        waiting = (doc.get("status") or {}).get("notices") or ()
+        left = self._outbox.kept(waiting)
+        return doc if len(left) == len(waiting) else self._patched(doc, {"notices": list(left) or None})
+
+    def delivered(self, id_: str) -> None:
+        """Receivers have taken the notice. Thread-safe."""
+        self._outbox.delivered(id_)
 
     def say(self, doc: Doc, sentence: str, now: Moment, *, key: str, warning: bool = False) -> None:
         """Once per `key`: in the log, and as an Event about the HelmRelease."""
@@ -57,14 +76,22 @@ class ReleaseStatus:
         told(sentence, helmrelease=name)
         self._cluster.tell(doc, Sentence(sentence, warning), key=key, now=now.wall)
 
-    def alert(self, doc: Doc, spec: HelmReleaseSpec | None, sentence: str, *, key: str) -> None:
-        """Not again for what the conditions say already; the same key = the same id, so a repetition is recognisable."""
-        if any(sentence in str(entry.get("message", "")) for entry in conditions_of(doc.get("status") or {}).entries):
-            return
+    def alert(self, doc: Doc, spec: HelmReleaseSpec | None, sentence: str, now: Moment) -> Raw | None:
+        """For the next `write`; None for what the conditions say already, and where nobody would take it."""
+        said = any(sentence in str(entry.get("message", "")) for entry in conditions_of(doc.get("status") or {}).entries)
+        if said or not self._notifier.takes(()):
+            return None
         name = name_of(doc)
         release = spec.release if spec else name
         fields = (("HelmRelease", name), ("Namespace", str(doc["metadata"].get("namespace", ""))), ("Release", release))
-        self._notifier.send(Notice(f"release/{name}/{key}", "error", f"Release {release} failed", sentence, fields))
+        return raw(f"{PREFIX}{name}/{stamp(now.wall)}", "error", sentence, fields)
+
+    def _send(self, doc: Doc) -> None:
+        self._outbox.send((doc.get("status") or {}).get("notices") or (), _notice)
+
+    def _patched(self, doc: Doc, status: Mapping[str, Any]) -> Doc:
+        version = str(doc["metadata"].get("resourceVersion", ""))
+        return self._cluster.patch(ref_of(doc), {"status": dict(status)}, subresource="status", resource_version=version)
 
     def hold(self, doc: Doc) -> Doc:
         """Put the finalizer on, so that a deletion while the operator is away still uninstalls (rule H4)."""
@@ -79,6 +106,11 @@ class ReleaseStatus:
     def _finalizers(self, doc: Doc, finalizers: list[str]) -> Doc:
         version = str(doc["metadata"].get("resourceVersion", ""))
         return self._cluster.patch(ref_of(doc), {"metadata": {"finalizers": finalizers}}, resource_version=version)
+
+
+def _notice(one: Raw) -> Notice:
+    fields = fields_of(one)
+    return Notice(str(one.get("id")), severity_of(one), f"Release {dict(fields).get('Release', '')} failed", str(one.get("text")), fields)
 
 
 def name_of(doc: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from gitops_canary.domain.releases_values import inputs_of
 from gitops_canary.domain.resources import Doc, Ref, ref_of
 from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.definition import Definition, OtherDefinition
-from gitops_canary.managers.release_cases import Case, Known, owners_of
+from gitops_canary.managers.outbox import Raw
+from gitops_canary.managers.release_cases import Case, Known, asked_for, owners_of
 from gitops_canary.managers.release_charts import NoChart, ReleaseCharts
 from gitops_canary.managers.release_jobs import ACTING, Ended, deployed, ended, job_for, marked, stored
 from gitops_canary.managers.release_status import DIFFERS, ReleaseStatus, name_of
@@ -63,13 +64,18 @@ class ReleasesManager:
         self._backoff = Backoff(first=10.0, most=300.0)
         self._made_something = False
 
+    def delivered(self, id_: str) -> None:
+        """Receivers have taken the notice: the next look, whoever it is at, takes it out of its status. Thread-safe."""
+        self._status.delivered(id_)
+
     def ensure(self, now: Moment, keys: frozenset[str]) -> Turn:
         """Keys: `namespace/name` of a HelmRelease; anything else (a changed ConfigMap, nothing) looks at all of them."""
         found = self._found()
+        self._deliver(found)
         self._known = {key: self._known.get(key) or Known() for key in found}
         owners = owners_of(found)
         chosen = keys if keys and keys <= found.keys() else found.keys()
-        ready = [key for key in sorted(chosen) if key in keys or self._backoff.ready(key, now.mono)]
+        ready = [key for key in sorted(chosen) if self._ready(key, found[key], now, woken=key in keys)]
         self._made_something = False
         due = [self._guarded(key, found[key], owners, now) for key in ready]
         wakes = (Wake("canaries"),) if self._made_something else ()
@@ -81,6 +87,18 @@ class ReleasesManager:
             for doc in self._cluster.list(group, KIND, self._rules.namespace):
                 found.setdefault(name_of(doc), []).append({**doc, "apiVersion": group, "kind": KIND})
         return found
+
+    def _ready(self, key: str, docs: Sequence[Doc], now: Moment, *, woken: bool) -> bool:
+        """One that failed waits, unless somebody changed it: our own words in its status do not hurry it."""
+        return self._backoff.ready(key, now.mono) or (woken and self._known[key].refused != asked_for(docs))
+
+    def _deliver(self, found: Mapping[str, list[Doc]]) -> None:
+        """Apart from the releases' own looks, so that what receivers take hurries no release that waits."""
+        for docs in found.values():
+            try:
+                docs[:] = [self._status.deliver(doc) for doc in docs]
+            except (Conflict, Unavailable) as error:
+                self._log.info(f"{error}; its notices are looked at again", manager=self.name)
 
     def _says(self) -> str:
         counts: dict[str, int] = {}
@@ -97,9 +115,10 @@ class ReleasesManager:
         try:
             until = self._one(docs, known, owners, now)
         except Conflict:
+            known.refused = None
             return self._backoff.failed(key, now.mono)
         except GitopsCanaryError as error:
-            known.situation = "waiting"
+            known.situation, known.refused = "waiting", asked_for(docs)
             self._refused(docs, error, now)
             if isinstance(error, OtherDefinition):
                 self._backoff.worked(key)
@@ -113,8 +132,9 @@ class ReleasesManager:
             phase = "ChartFetchFailed" if isinstance(error, NoChart) else "Failed"
             try:
                 if isinstance(error, UserError):
-                    self._status.alert(doc, None, str(error), key=str(error)[:200])
-                    self._status.write(doc, record_of(doc.get("status") or {}), [(phase, f"{error}; {DIFFERS}")], now, differs=True)
+                    alert = self._status.alert(doc, None, str(error), now)
+                    record = record_of(doc.get("status") or {})
+                    self._status.write(doc, record, [(phase, f"{error}; {DIFFERS}")], now, differs=True, alert=alert)
                 self._status.say(doc, str(error), now, key=f"refused/{str(error)[:200]}", warning=True)
             except (Conflict, Unavailable) as again:
                 self._log.warning(str(again), manager=self.name)
@@ -207,8 +227,8 @@ class ReleasesManager:
         spec, known = case.spec, case.known
         job = self._job(action.value, case)
         case.record = marked(case.record, job, case.inputs, known.history or (), self._holder(), case.now.wall)
-        fields = {"releaseName": spec.release, "lastAttemptedRevision": case.chart.revision}
-        self._write(case, [(ACTING[action.value], verdict.reason)], differs=case.record.failure is not None, **fields)
+        phases, differs = [(ACTING[action.value], verdict.reason)], case.record.failure is not None
+        self._write(case, phases, differs=differs, releaseName=spec.release, lastAttemptedRevision=case.chart.revision)
         sentence = f"Helm {action.value} of {spec.release} in {spec.target_namespace}: {verdict.reason}"
         self._log.info(sentence, helmrelease=spec.key, chart=case.chart.revision)
         known.situation = f"running helm {action.value}"
@@ -231,8 +251,8 @@ class ReleasesManager:
         if verdict.situation is Situation.FOREIGN_REVISION:
             self._write(case, [], differs=True)
             return
-        self._status.alert(case.doc, case.spec, verdict.reason, key=verdict.reason[:100])
-        self._write(case, [("Failed", f"{verdict.reason}; {DIFFERS}")], differs=True)
+        alert = self._status.alert(case.doc, case.spec, verdict.reason, case.now)
+        self._write(case, [("Failed", f"{verdict.reason}; {DIFFERS}")], differs=True, alert=alert)
         case.known.fresh_for = PENDING_INTERVAL
 
     # ------------------------------------------------------------ ended jobs
@@ -251,12 +271,11 @@ class ReleasesManager:
                 self._write(case, [], differs=True)
             return
         outcome = ended(spec, case.record, done, known.history or (), case.now.wall)
-        if outcome.failed:
-            self._tell_failure(case, outcome, done)
-        self._record(case, outcome)
+        alert = self._tell_failure(case, outcome, done) if outcome.failed else None
+        self._record(case, outcome, alert)
         known.done = None
 
-    def _record(self, case: Case, outcome: Ended) -> None:
+    def _record(self, case: Case, outcome: Ended, alert: Raw | None = None) -> None:
         """Status last; then the canaries look at what was made."""
         known, mark, spec = case.known, case.record.mark, case.spec
         if outcome.history is not None or outcome.failed:
@@ -266,26 +285,25 @@ class ReleasesManager:
             fields["revision"] = (case.doc.get("status") or {}).get("lastAttemptedRevision")
             self._log.info(f"{spec.release} in {spec.target_namespace} is at {outcome.phases[0][1]}", helmrelease=spec.key)
         case.record = outcome.record
-        self._write(case, outcome.phases, differs=outcome.failed or outcome.record.failure is not None, **fields)
+        self._write(case, outcome.phases, differs=outcome.failed or outcome.record.failure is not None, alert=alert, **fields)
         self._made_something = True
 
-    def _tell_failure(self, case: Case, outcome: Ended, done: HelmDone) -> None:
-        """One alert for the same inputs, before the status: a crash in between repeats it under the same id."""
+    def _tell_failure(self, case: Case, outcome: Ended, done: HelmDone) -> Raw | None:
+        """One alert for the same inputs, written with the failure's count."""
         failure = outcome.record.failure
         assert failure is not None
         sentence = f"cannot {done.action} release {case.spec.release} of HelmRelease {case.spec.key}: {done.message}"
         key = f"{done.action}/{failure.inputs[:23]}"
-        if failure.count == 1:
-            self._status.alert(case.doc, case.spec, f"{sentence}; {DIFFERS}", key=key)
         self._status.say(case.doc, sentence, case.now, key=f"{key}/{failure.count}", warning=True)
+        return self._status.alert(case.doc, case.spec, f"{sentence}; {DIFFERS}", case.now) if failure.count == 1 else None
 
     # ------------------------------------------------------------ inside
 
     def _remember(self, case: Case, history: tuple[HelmRevision, ...] | None) -> None:
         case.known.history, case.known.read_at, case.known.fresh_for = history, case.now.mono, self._rules.drift_interval
 
-    def _write(self, case: Case, phases: Sequence[tuple[str, str]], *, differs: bool, **fields: object) -> None:
-        case.doc = self._status.write(case.doc, case.record, phases, case.now, differs=differs, **fields)
+    def _write(self, case: Case, phases: Sequence[tuple[str, str]], *, differs: bool, alert: Raw | None = None, **fields: object) -> None:
+        case.doc = self._status.write(case.doc, case.record, phases, case.now, differs=differs, alert=alert, **fields)
 
     def _job(self, action: str, case: Case) -> HelmJob:
         return job_for(action, case.spec, case.chart, case.values, case.known.history or (), self._user(case.spec))

@@ -19,6 +19,7 @@ from gitops_canary.adapters.serving import listen_address
 from gitops_canary.domain.helmrelease import GROUPS, KIND
 from gitops_canary.managers.canaries.manager import CanaryManager, Ports
 from gitops_canary.managers.canaries.rules import OBSERVED
+from gitops_canary.managers.release_status import PREFIX as RELEASE
 from gitops_canary.managers.sync import OBJECT
 from gitops_canary.operator import AlwaysLeader, Leadership, Operator
 from gitops_canary.ports import Log, Manager
@@ -92,8 +93,12 @@ class Application:
     # ------------------------------------------------------------ wakes
 
     def _delivered(self, id_: str) -> None:
-        """A notice has reached everybody: its canary, if it is one's, takes it out of its status."""
-        self.wake("canaries", self.canaries.delivered(id_))
+        """A notice has reached everybody: whoever it is about takes it out of its status."""
+        if id_.startswith(RELEASE):
+            self.helm.manager.delivered(id_)
+            self.wake("releases")
+        else:
+            self.wake("canaries", self.canaries.delivered(id_))
 
     def _changed(self, kind: str, namespace: str, name: str) -> None:
         """A watched object changed: wake whom it concerns; cheap, it runs on the watch's thread."""

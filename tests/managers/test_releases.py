@@ -15,7 +15,8 @@ from gitops_canary.managers.release_status import FINALIZER, ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
 from gitops_canary.operator import Operator
-from gitops_canary.ports import Chart, HelmRevision, Moment, Notice, Turn
+from gitops_canary.ports import Chart, HelmRevision, Moment, Turn
+from tests.managers.canaries.world import Notices
 from tests.memory.clock import VirtualClock
 from tests.memory.cluster import MemoryCluster
 from tests.memory.faults import Crash, Faults
@@ -42,14 +43,6 @@ class Outside:
         return self.texts[name]
 
 
-class Alerts:
-    def __init__(self) -> None:
-        self.sent: list[Notice] = []
-
-    def send(self, notice: Notice) -> None:
-        self.sent.append(notice)
-
-
 class Canaries:
     """A lane that only counts its wakes."""
 
@@ -72,7 +65,7 @@ class World:
         self.cluster = MemoryCluster(self.faults)
         self.charts = MemoryCharts(self.faults)
         self.helm = MemoryHelm(self.cluster, self.charts, self._wake)
-        self.outside, self.alerts, self.canaries = Outside(), Alerts(), Canaries()
+        self.outside, self.alerts, self.canaries = Outside(), Notices(), Canaries()
         self.said = io.StringIO()
         self.holder, self.refusal = "pod-a#1", ""
         self.charts.publish("charts/podinfo")
@@ -98,6 +91,7 @@ class World:
             refusal=lambda spec: self.refusal,
             place=lambda ref: f"releases/{ref.api_version.split('.')[0]}.yaml",
         )
+        self.alerts.delivered = manager.delivered
         return Operator([manager, self.canaries], self.clock, log)
 
     def _wake(self, key: str) -> None:
@@ -224,6 +218,39 @@ def test_H1_a_failing_release_says_why_alerts_once_and_is_tried_again_with_back_
     assert len(world.did()) == pytest.approx(13, abs=2)
     assert [notice.severity for notice in world.alerts.sent] == ["error"]
     assert "nil pointer" in world.alerts.sent[0].text
+
+
+def test_H1_an_alert_that_nobody_took_stands_in_the_status_and_a_new_process_sends_it(world: World) -> None:
+    world.alerts.away = True
+    world.release()
+    world.settle()
+    break_chart(world)
+    world.settle()
+    (waiting,) = world.status["notices"]
+    assert (waiting["severity"], "nil pointer" in waiting["text"]) == ("error", True)
+    world.alerts.away = False
+    world.restart()
+    world.settle(3600)
+    assert [notice.id for notice in world.alerts.sent] == [waiting["id"]]
+    assert not world.status.get("notices")
+
+
+def test_H1_an_alert_that_was_taken_leaves_the_status(world: World) -> None:
+    world.release()
+    world.settle()
+    break_chart(world)
+    world.settle()
+    assert len(world.alerts.sent) == 1
+    assert not world.status.get("notices")
+
+
+def test_H1_without_a_receiver_no_alert_is_kept_for_one(world: World) -> None:
+    world.alerts.nobody = True
+    world.release()
+    world.settle()
+    break_chart(world)
+    world.settle()
+    assert not world.status.get("notices")
 
 
 def test_H1_other_inputs_are_tried_at_once_and_end_the_failure(world: World) -> None:
@@ -549,7 +576,16 @@ def test_a_chart_that_cannot_be_had_is_said_and_found_later(world: World) -> Non
     assert world.condition("ChartFetched")[0] == "False"
     assert "there is no such chart" in world.condition("ChartFetched")[1]
     world.charts.publish("charts/none")
-    world.settle(20)
+    # The first wait: what the operator itself writes into the status does not prolong it.
+    world.settle(10)
+    assert world.condition("Released")[0] == "True"
+
+
+def test_a_refused_release_that_somebody_changes_is_looked_at_at_once(world: World) -> None:
+    world.release(chart={"path": "charts/none"})
+    world.settle()
+    world.release(chart={"path": "charts/podinfo"})
+    world.settle()
     assert world.condition("Released")[0] == "True"
 
 
@@ -612,7 +648,7 @@ def test_H2_a_definition_that_drops_our_marks_is_named_with_the_command_and_helm
     assert (
         "cannot release HelmRelease test/frontend: the installed definition helmreleases.flux.weave.works, another tool's, would" in message
     )
-    assert "drop status.differs, status.failure, status.operation, status.record of it" in message
+    assert "drop status.differs, status.failure, status.notices, status.operation, status.record of it" in message
     assert "kubectl apply --server-side --force-conflicts -k deploy/crds" in message
     world.cluster.kept.clear()
     world.settle(60)

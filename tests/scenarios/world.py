@@ -13,7 +13,7 @@ from gitops_canary.managers.images import ImageRules, ImagesManager
 from gitops_canary.managers.inventory import InventoryStore
 from gitops_canary.managers.release_charts import ReleaseCharts
 from gitops_canary.managers.release_refusal import held_by_release, refusal_by_canaries
-from gitops_canary.managers.release_status import ReleaseStatus
+from gitops_canary.managers.release_status import PREFIX, ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
 from gitops_canary.managers.results import ResultRules, ResultsManager
@@ -85,7 +85,7 @@ class World:
         self.sync = SyncManager(self.repository, self.cluster, load, store, applier, rules, self.log)
         self.results = ResultsManager(self.repository, self.cluster, load, self.notices, ResultRules(), self.log)
         images = ImagesManager(self.repository, self.registry, self.cluster, load, ImageRules(poll_interval=120), self.log)
-        releases = ReleasesManager(
+        self.releases = ReleasesManager(
             self.cluster,
             ReleaseCharts(self.charts),
             self.helm,
@@ -97,8 +97,16 @@ class World:
         )
         knows = Knows(self.results.recorded_number, self.results.file_image, held_by_release(self.cluster))
         self.canaries = CanaryManager(Ports(self.cluster, self.checks, self.results.notices, self.log), CanaryRules(), knows)
-        self.notices.delivered = lambda id_: self.operator.wake("canaries", self.canaries.delivered(id_))
-        self.operator = Operator([self.sync, images, releases, self.canaries, self.results], self.clock, self.log)
+        self.notices.delivered = self._delivered
+        self.operator = Operator([self.sync, images, self.releases, self.canaries, self.results], self.clock, self.log)
+
+    def _delivered(self, id_: str) -> None:
+        """As wiring passes on what receivers have taken."""
+        if id_.startswith(PREFIX):
+            self.releases.delivered(id_)
+            self.operator.wake("releases")
+        else:
+            self.operator.wake("canaries", self.canaries.delivered(id_))
 
     def _changed(self, kind: str, namespace: str, name: str) -> None:
         """As wiring passes the cache's changes on."""

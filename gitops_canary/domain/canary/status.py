@@ -16,8 +16,6 @@ REFUSED = "Refused"
 """The condition's reason while a Canary cannot be analysed as it is written."""
 MOST_PENDING = 8
 """Results that may wait for Git before no run is started any more (rule G1)."""
-MOST_NOTICES = 16
-"""Notices that may wait for their receivers; beyond, the oldest is given up."""
 
 
 @dataclass(frozen=True)

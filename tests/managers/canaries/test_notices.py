@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitops_canary.domain.canary.status import MOST_NOTICES
 from gitops_canary.managers.canaries.notices import key_of
+from gitops_canary.managers.outbox import MOST
 from gitops_canary.ports import Answer, Ask, HookAsk
 from tests.managers.canaries.world import NEW, NEWER, World, canary_doc, deployment
 from tests.memory.checks import all_good
@@ -60,12 +60,12 @@ def test_the_oldest_is_given_up_when_too_many_wait() -> None:
     world = World(judge=half)
     world.notices.away = True
     world.initialised(deployment(), canary_doc(analysis={"interval": "15s", "threshold": 1, "stepWeight": 50}))
-    for number in range(MOST_NOTICES):
+    for number in range(MOST):
         world.deploy(NEW if number % 2 else NEWER)
         world.until("Failed")
     waiting = [one["id"] for one in world.status["notices"]]
-    assert len(waiting) == MOST_NOTICES
-    assert waiting[-1] == f"test.frontend-{MOST_NOTICES}/result"
+    assert len(waiting) == MOST
+    assert waiting[-1] == f"test.frontend-{MOST}/result"
     assert "test.frontend-0/initialized" not in waiting
 
 
