@@ -1,6 +1,9 @@
 """Faults of a Git host that can be ordered ahead: each is used up by the next command it fits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from gitops_canary.sandbox.gitd.bare import BareRepository
 
 
 @dataclass
@@ -15,6 +18,9 @@ class Faults:
 
     refusals: list[str] = field(default_factory=list)
     """The next commands are refused with these sentences on standard error."""
+
+    outruns: list[Callable[[BareRepository], object]] = field(default_factory=list)
+    """Each happens to the repository just before one of the next pushes gets there: somebody was quicker."""
 
     delay: float = 0.0
     """Seconds before each command starts, as a far host takes."""

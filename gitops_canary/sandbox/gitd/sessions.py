@@ -71,6 +71,8 @@ def _folder(root: Path, asked: str) -> Path | None:
 
 
 async def _run(server: "GitServer", process: Any, program: str, folder: Path) -> int:
+    if program == "receive-pack" and server.faults.outruns:
+        await asyncio.to_thread(server.faults.outruns.pop(0), BareRepository(folder))
     lost = program == "receive-pack" and server.faults.take("lose_push_replies")
     watched = program == "receive-pack" and server.listens_to_pushes
     before = BareRepository(folder).refs() if watched else {}

@@ -84,7 +84,8 @@ class App:
     def image(self, name: str = "") -> str:
         """The tag that a Deployment (the primary when none is named) is to run."""
         doc = self.get("deployment", name or f"{self.script.deployment}-primary")
-        return str(doc["spec"]["template"]["spec"]["containers"][0]["image"]).rpartition(":")[2]
+        image = str(doc["spec"]["template"]["spec"]["containers"][0]["image"])
+        return image.partition("@")[0].rpartition(":")[2]
 
     def replicas(self, name: str = "") -> int:
         return int(self.get("deployment", name)["spec"]["replicas"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Doc = dict[str, Any]
+PAUSE = 0.3
 
 
 @dataclass(frozen=True)
@@ -26,29 +27,47 @@ class Log:
 
     def __init__(self, kubectl: Sequence[str], namespace: str) -> None:
         self.lines: list[Said] = []
-        self._kubectl, self._namespace = list(kubectl), namespace
-        self._followers: dict[str, tuple[subprocess.Popen[str], threading.Thread]] = {}
+        self._kubectl = [*kubectl, "-n", namespace]
+        self._followers: dict[str, threading.Thread] = {}
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._stopping = threading.Event()
 
     def follow(self, pod: str) -> None:
-        """From its first line to its end; a pod that is followed already is left at that."""
+        """From its first line to its end, however often its container starts again; a pod that is followed already is left at that."""
         if pod in self._followers:
             return
-        command = [*self._kubectl, "-n", self._namespace, "logs", "-f", pod]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        thread = threading.Thread(target=self._read, args=(pod, process), name=f"log-{pod}", daemon=True)
-        self._followers[pod] = (process, thread)
-        thread.start()
+        self._followers[pod] = threading.Thread(target=self._follow, args=(pod,), name=f"log-{pod}", daemon=True)
+        self._followers[pod].start()
 
     def stop(self) -> None:
-        for process, thread in self._followers.values():
+        self._stopping.set()
+        for process in list(self._processes.values()):
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-            process.wait(10)
-            thread.join(5)
+        for thread in self._followers.values():
+            thread.join(10)
 
-    def _read(self, pod: str, process: "subprocess.Popen[str]") -> None:
-        assert process.stdout is not None
-        with process.stdout:
+    def _follow(self, pod: str) -> None:
+        """`kubectl logs -f` ends with the container; the next one's log is another."""
+        container = self._container(pod)
+        while container and not self._stopping.is_set():
+            self._read(pod)
+            while (started := self._container(pod)) == container and not self._stopping.is_set():
+                self._stopping.wait(PAUSE)
+            container = started
+
+    def _container(self, pod: str) -> str:
+        """The one that runs now, or did last; "" when there is no such pod any more."""
+        path = "jsonpath={.status.containerStatuses[0].containerID}"
+        asked = [*self._kubectl, "get", "pod", pod, "--ignore-not-found", "-o", path]
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+        return found.stdout.strip()
+
+    def _read(self, pod: str) -> None:
+        command = [*self._kubectl, "logs", "-f", pod]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            self._processes[pod] = process
+            assert process.stdout is not None
             for line in process.stdout:
                 data = _decoded(line)
                 self.lines.append(Said(pod, str(data.get("level", "")), str(data.get("msg", "")), line.rstrip()))

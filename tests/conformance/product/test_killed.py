@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from tests.conformance.product.apps import Cast
+from tests.conformance.product.programs import program
 from tests.conformance.product.scripts import Script, namespace, plain
-from tests.conformance.product.stage import Stage, program
+from tests.conformance.product.stage import Stage
 
 GATED = {
     "Chart.yaml": "apiVersion: v2\nname: gated\nversion: 1.0.0\n",

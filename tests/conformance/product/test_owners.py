@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from gitops_canary.routers.istio import API
 from gitops_canary.sandbox.data import template_files
 from tests.conformance.product.apps import App, Cast
 from tests.conformance.product.scripts import FIRST, canary, chart, deployment, namespace, plain
@@ -45,6 +46,13 @@ def service(name: str, *, of: str = "app") -> Doc:
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"selector": {"app": of}, "ports": [{"port": 9898}]}}
 
 
+def route(name: str) -> Doc:
+    """Everybody to the workload itself."""
+    routes = [{"route": [{"destination": {"host": "app"}, "weight": 100}]}]
+    meta = {"name": "app", "namespace": name}
+    return {"apiVersion": API, "kind": "VirtualService", "metadata": meta, "spec": {"hosts": ["app"], "http": routes}}
+
+
 def ns(name: str) -> Doc:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"istio-injection": "enabled"}}}
 
@@ -54,7 +62,7 @@ APPS = [
     plain("copied", replicas=2),
     plain("edited"),
     plain("drifted"),
-    plain("by-hand", before=[ns("by-hand"), service("by-hand")]),
+    plain("by-hand", before=[ns("by-hand"), service("by-hand"), route("by-hand")]),
     chart("stubborn", path=STUBBORN, values={"replicaCount": 5, "hpa": HPA}),
     chart("serving", path=STUBBORN, values={"ownService": True}, initialises=False),
     chart("scaled", values={"hpa": HPA}),
@@ -65,6 +73,29 @@ APPS = [
 def cast(stage: Stage) -> Cast:
     stage.person.commit(stubborn(), "A chart that renders what is not its own")
     return Cast(stage, APPS)
+
+
+def test_O1_a_service_made_by_hand_is_taken_over(cast: Cast) -> None:
+    app = cast["by-hand"]
+    taken = app.get("service")
+    assert taken["spec"]["selector"] == {"app": "app-primary"}
+    assert [owner["kind"] for owner in taken["metadata"]["ownerReferences"]] == ["Canary"]
+
+
+def test_O1_a_route_made_by_hand_is_taken_over(cast: Cast) -> None:
+    app = cast["by-hand"]
+    assert [owner["kind"] for owner in app.get("virtualservice")["metadata"]["ownerReferences"]] == ["Canary"]
+    split = [(one["destination"]["host"], one["weight"]) for one in app.get("virtualservice")["spec"]["http"][0]["route"]]
+    assert split == [("app-primary", 100), ("app-canary", 0)]
+
+
+def test_O1_a_service_rendered_by_a_chart_keeps_the_canary_from_starting_and_is_named(cast: Cast) -> None:
+    app = cast["serving"]
+    app.wait_said("is rendered by the Helm release app")
+    assert app.phase in ("", "Initializing")
+    app.edit("ownService: true", "ownService: false", "Leave the Service to the canary")
+    app.wait_phase("Initialized")
+    assert app.get("service")["spec"]["selector"] == {"app": "app-primary"}
 
 
 def test_O1_five_replicas_in_git_never_go_below_five_before_the_primary_is_ready(stage: Stage) -> None:
@@ -102,6 +133,7 @@ def test_O1_an_autoscaler_in_git_owns_the_primarys_replicas_and_five_in_the_file
     assert (scaler["scaleTargetRef"]["name"], scaler["minReplicas"], scaler["maxReplicas"]) == ("app-primary", 2, 4)
     app.push("1.0.1")
     app.wait_promoted("1.0.1")
+    assert app.get("hpa", "app-primary")["spec"]["scaleTargetRef"]["name"] == "app-primary"
     assert (app.replicas("app-primary") in range(2, 5), app.replicas()) == (True, 0)
 
 
@@ -130,28 +162,12 @@ def test_O1_the_autoscaler_of_a_chart_is_copied_for_the_primary_and_follows_git(
     assert (app.replicas("app-primary"), app.replicas()) == (3, 0)
 
 
-def test_O1_a_service_made_by_hand_is_taken_over(cast: Cast) -> None:
-    app = cast["by-hand"]
-    taken = app.get("service")
-    assert taken["spec"]["selector"] == {"app": "app-primary"}
-    assert [owner["kind"] for owner in taken["metadata"]["ownerReferences"]] == ["Canary"]
-
-
 def test_O1_a_service_in_git_is_left_out_by_sync_once_it_is_taken(cast: Cast) -> None:
     app = cast["by-hand"]
     mark = app.stage.mark()
     app.stage.wait_synced(app.stage.person.commit({"apps/by-hand-service.yaml": json.dumps(service("by-hand"))}, "Our own Service"))
     written = app.stage.since(mark).writes
     assert [one for one in written if (one.namespace, one.resource) == ("by-hand", "services")] == []
-    assert app.get("service")["spec"]["selector"] == {"app": "app-primary"}
-
-
-def test_O1_a_service_rendered_by_a_chart_keeps_the_canary_from_starting_and_is_named(cast: Cast) -> None:
-    app = cast["serving"]
-    app.wait_said("is rendered by the Helm release app")
-    assert app.phase in ("", "Initializing")
-    app.edit("ownService: true", "ownService: false", "Leave the Service to the canary")
-    app.wait_phase("Initialized")
     assert app.get("service")["spec"]["selector"] == {"app": "app-primary"}
 
 

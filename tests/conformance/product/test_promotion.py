@@ -11,6 +11,7 @@ from tests.conformance.product.stage import Stage
 SOON = {"progressDeadlineSeconds": 6}
 APPS = [
     plain("stuck", step=10, spec=SOON),
+    plain("held", step=10, spec=SOON),
     chart("waits", analysis={"stepWeight": 10, "threshold": 10}, values={"canary": SOON}),
     chart("returns", analysis={"stepWeight": 10, "threshold": 10}, values={"canary": SOON}),
 ]
@@ -49,6 +50,18 @@ def test_R11_the_target_serves_until_the_primary_comes_up_and_there_is_one_resul
     app.wait("the primary to serve", lambda: (app.phase, app.weight, app.replicas()) == ("Succeeded", 0, 0))
     assert app.image() == "1.0.1"
     assert [subject.partition(":")[0] for subject in app.subjects()] == ["Auto-release shop/stuck", "Abort app.stuck 1.0.1"]
+
+
+def test_B3_while_the_target_serves_nothing_is_bumped(cast: Cast, stage: Stage) -> None:
+    app = cast["held"]
+    fail_promotion(app)
+    mark = stage.mark()
+    app.push("1.0.2")
+    stage.polls(3)
+    assert app.subjects(mark) == []
+    heal(app)
+    app.wait_promoted("1.0.2")
+    assert [subject.partition(":")[0] for subject in app.subjects(mark)] == ["Auto-release shop/held", "Promote app.held 1.0.2"]
 
 
 def test_R11_meanwhile_the_release_waits_unless_a_person_retries(cast: Cast, stage: Stage) -> None:

@@ -1,9 +1,13 @@
 """Stories of results in Git: Git away, the operator killed before it recorded, people who push meanwhile, other clusters' folders."""
 
+from collections.abc import Callable
+
 import pytest
 import yaml
 
-from gitops_canary.sandbox.world import REPOSITORY
+from gitops_canary.managers.inventory import InventoryStore
+from gitops_canary.sandbox.gitd.bare import BareRepository
+from gitops_canary.sandbox.world import NAMESPACE, REPOSITORY
 from tests.conformance.product.apps import App, Cast
 from tests.conformance.product.scripts import plain
 from tests.conformance.product.stage import Stage
@@ -13,9 +17,12 @@ APPS = [
     plain("awry", judged=True),
     plain("late", judged=True),
     plain("rewound"),
-    plain("busy-branch", step=10),
+    plain("busy-branch"),
+    plain("just-rewound"),
     plain("back-again"),
     plain("elsewhere"),
+    plain("shared", judged=True),
+    plain("freed", judged=True),
 ]
 
 
@@ -29,21 +36,27 @@ def pending(app: App) -> list[str]:
     return [one["outcome"] for one in app.status.get("pendingResults") or ()]
 
 
-def test_G1_two_runs_end_while_git_is_away_and_both_are_recorded_when_it_is_back(cast: Cast, stage: Stage) -> None:
+def test_G1_two_runs_end_while_git_is_away_and_both_are_recorded_in_order_when_it_is_back(cast: Cast, stage: Stage) -> None:
     good, bad = cast["away"], cast["awry"]
     good.push("1.0.1")
     bad.push("1.0.1", "errors=0.5")
     for app in (good, bad):
         app.wait_weight(10)
+    mark = stage.mark()
     with stage.git_away():
         good.wait("the promotion's end", lambda: good.phase == "Succeeded" and pending(good) == ["promoted"])
         bad.wait("the rollback's end", lambda: bad.phase == "Failed" and pending(bad) == ["rolled-back"])
+        stage.wait_said("2 results wait for Git: cannot push to", since=mark)
+        assert (pending(good), pending(bad)) == (["promoted"], ["rolled-back"])
         assert (good.weight, good.replicas(), good.image()) == (0, 0, "1.0.1")
         assert (bad.weight, bad.replicas(), bad.image()) == (0, 0, "1.0.0")
-    good.wait_commit("Promote app.away 1.0.1")
-    bad.wait_commit("Roll back app.awry 1.0.1 to 1.0.0: success rate")
+        ends = {app.name: app.status["pendingResults"][0]["ended"] for app in (good, bad)}
+    good.wait_commit("Promote app.away 1.0.1", mark)
+    bad.wait_commit("Roll back app.awry 1.0.1 to 1.0.0: success rate", mark)
     for app in (good, bad):
         app.wait("nothing pending", lambda app=app: not pending(app))
+    recorded = [name for subject in stage.since(mark).subjects for name in ends if f" app.{name} " in subject]
+    assert recorded in (sorted(ends, key=ends.__getitem__), *([["away", "awry"]] if ends["away"] == ends["awry"] else []))
     assert "image: shop/awry:1.0.0\n" in bad.file
 
 
@@ -62,18 +75,43 @@ def test_G5_a_persons_newer_edit_of_the_line_is_left_alone_and_the_result_says_s
     assert "image: shop/late:0.9.0\n" in app.file
     assert (recorded["run"]["edited"], "0.9.0" in recorded["run"]["says"]) == (False, True)
     assert [one["tag"] for one in recorded["quarantine"]] == ["1.0.1"]
-    app.wait("the person's tag to serve", lambda: app.image() == "0.9.0")
+    app.wait_promoted("0.9.0")
 
 
-def test_G3_commits_that_people_push_during_a_run_all_stay(cast: Cast, stage: Stage) -> None:
-    app = cast["busy-branch"]
+def noted(number: int) -> Callable[[BareRepository], object]:
+    """A person's commit that lands just before the operator's push."""
+    return lambda host: host.commit({"notes.md": f"Note {number}\n".encode()}, f"Note {number}")
+
+
+def test_G3_commits_that_land_just_before_every_push_all_stay(cast: Cast, stage: Stage) -> None:
+    app, outruns = cast["busy-branch"], stage.world.git.faults.outruns
+    mark = stage.mark()
+    outruns += [noted(0), noted(1)]
     app.push("1.0.1")
-    made = []
-    while "Promote app.busy-branch 1.0.1" not in app.subjects():
-        made.append(stage.person.commit({"notes.md": f"Note {len(made)}\n"}, f"Note {len(made)}"))
-    own = [one.subject for one in stage.commits() if one.revision in made]
-    assert own == [f"Note {number}" for number in range(len(made))]
-    assert app.subjects() == ["Auto-release shop/busy-branch:1.0.1", "Promote app.busy-branch 1.0.1"]
+    app.wait_commit("Auto-release shop/busy-branch:1.0.1", mark)
+    outruns += [noted(2), noted(3)]
+    app.wait_commit("Promote app.busy-branch 1.0.1", mark)
+    assert [subject for subject in stage.since(mark).subjects if "Note" in subject or "busy-branch" in subject] == [
+        "Note 0",
+        "Note 1",
+        "Auto-release shop/busy-branch:1.0.1",
+        "Note 2",
+        "Note 3",
+        "Promote app.busy-branch 1.0.1",
+    ]
+
+
+def test_G3_what_a_person_removed_by_a_rewind_just_before_a_push_does_not_come_back(cast: Cast, stage: Stage) -> None:
+    app = cast["just-rewound"]
+    before = stage.commits()[-1].revision
+    removed = stage.person.commit({"notes.md": "Never mind\n"}, "Never mind")
+    stage.wait_synced(removed)
+    stage.world.git.faults.outruns.append(lambda host: host.rewind(before))
+    app.push("1.0.1")
+    app.wait_commit("Auto-release shop/just-rewound:1.0.1")
+    app.wait_promoted("1.0.1")
+    assert removed not in [one.revision for one in stage.commits()]
+    assert app.subjects() == ["Auto-release shop/just-rewound:1.0.1", "Promote app.just-rewound 1.0.1"]
 
 
 def test_G3_O2_a_rewound_branch_is_adopted_nothing_is_brought_back_and_nothing_is_pruned(cast: Cast, stage: Stage) -> None:
@@ -81,7 +119,8 @@ def test_G3_O2_a_rewound_branch_is_adopted_nothing_is_brought_back_and_nothing_i
     config = yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lost", "namespace": "rewound"}})
     before = stage.commits()[-1].revision
     lost = stage.person.commit({"apps/lost.yaml": config}, "A ConfigMap")
-    app.wait("the ConfigMap", lambda: app.find("configmap", "lost"))
+    stage.wait_synced(lost)
+    assert app.find("configmap", "lost")
     mark = stage.mark()
     stage.person.force(before)
     stage.wait_said("the branch was rewritten", since=mark)
@@ -89,6 +128,9 @@ def test_G3_O2_a_rewound_branch_is_adopted_nothing_is_brought_back_and_nothing_i
     app.wait_promoted("1.0.1")
     assert lost not in [one.revision for one in stage.commits()]
     assert app.find("configmap", "lost"), "what the branch lost stays in the cluster"
+    entries = InventoryStore(stage.world.cluster, NAMESPACE).load().entries.values()
+    (entry,) = [one for one in entries if (one.ref.kind, one.ref.namespace, one.ref.name) == ("ConfigMap", "rewound", "lost")]
+    assert entry.orphaned
 
 
 def test_G8_a_tag_that_a_person_took_back_is_quarantined_until_it_is_retried(cast: Cast, stage: Stage) -> None:
@@ -96,8 +138,8 @@ def test_G8_a_tag_that_a_person_took_back_is_quarantined_until_it_is_retried(cas
     app.push("1.0.1")
     app.wait_promoted("1.0.1")
     revision = app.edit("shop/back-again:1.0.1", "shop/back-again:1.0.0", "We do not like it")
-    app.wait_commit("Promote app.back-again 1.0.0")
     app.wait("the quarantine", lambda: app.results.get("quarantine"))
+    app.wait_commit("Promote app.back-again 1.0.0")
     assert [(one["tag"], one["reason"]) for one in app.results["quarantine"]] == [("1.0.1", f"taken back by {revision[:12]}")]
     assert "image: shop/back-again:1.0.0\n" in app.file
     mark = stage.mark()
@@ -107,6 +149,32 @@ def test_G8_a_tag_that_a_person_took_back_is_quarantined_until_it_is_retried(cas
     assert not app.results.get("quarantine")
 
 
+def test_G8_deleting_the_entry_by_a_commit_frees_the_tag(cast: Cast, stage: Stage) -> None:
+    app = cast["freed"]
+    app.push("1.0.1", "errors=0.5")
+    app.wait_commit("Roll back app.freed 1.0.1 to 1.0.0: success rate")
+    stage.polls(3)
+    mark, path = stage.mark(), ".gitops-canary/default/freed/app.yaml"
+    assert app.subjects(mark) == []
+    head, entry, _ = stage.person.read(path).partition("quarantine:")
+    assert entry
+    stage.person.commit({path: head}, "It deserves another chance")
+    app.wait_commit("Auto-release shop/freed:1.0.1", mark)
+
+
+def test_G9_what_another_cluster_promoted_is_not_taken_back(cast: Cast, stage: Stage) -> None:
+    app = cast["shared"]
+    run = {"number": 4, "outcome": "promoted", "to": {"image": "shop/shared:1.0.1"}}
+    text = yaml.safe_dump({"cluster": "other", "clusterId": "other-id", "canary": "shared/app", "run": run})
+    stage.person.commit({".gitops-canary/other/shared/app.yaml": text}, "Another cluster's result")
+    app.push("1.0.1", "errors=0.5")
+    app.wait_commit("Roll back app.shared 1.0.1")
+    assert "image: shop/shared:1.0.1\n" in app.file
+    recorded = app.results["run"]
+    assert (recorded["edited"], recorded["differs"], "promoted in cluster other" in recorded["says"]) == (False, True, True)
+    assert (app.weight, app.image()) == (0, "1.0.0")
+
+
 def test_G9_what_another_cluster_quarantined_is_not_bumped(cast: Cast, stage: Stage) -> None:
     app = cast["elsewhere"]
     entry = {"image": "shop/elsewhere", "tag": "1.0.1", "reason": "success rate 50.00% < 99%"}
@@ -114,7 +182,8 @@ def test_G9_what_another_cluster_quarantined_is_not_bumped(cast: Cast, stage: St
     stage.person.commit({".gitops-canary/other/elsewhere/app.yaml": text}, "Another cluster's result")
     stage.polls(2)
     app.push("1.0.1")
-    stage.polls(5)
+    stage.polls(3)
+    assert app.subjects() == []
     app.push("1.0.2")
     app.wait_promoted("1.0.2")
     assert app.subjects() == ["Auto-release shop/elsewhere:1.0.2", "Promote app.elsewhere 1.0.2"]

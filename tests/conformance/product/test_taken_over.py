@@ -9,19 +9,19 @@ from tests.conformance.product.scripts import plain
 from tests.conformance.product.seen import Doc
 from tests.conformance.product.stage import Stage
 
-APPS = [plain("equal", automated=False), plain("failed", automated=False), plain("halfway", automated=False)]
+APPS = [plain(name, automated=False) for name in ("equal", "failed", "halfway", "moved")]
 FOREIGN = "7c9d5b6f4d"
 OURS = ("run", "runNumber", "pendingResults", "lastResult", "differs", "says", "promotedConfigs")
 
 
 @pytest.fixture(scope="module")
 def cast(stage: Stage) -> Cast:
-    """Three canaries as Flagger would leave them, found by an operator that starts."""
+    """Four canaries as Flagger would leave them, found by an operator that starts."""
     cast = Cast(stage, APPS)
-    equal, failed, halfway = (cast[script.name] for script in APPS)
+    equal, failed, halfway, moved = (cast[script.name] for script in APPS)
     stage.scale_operator(0)
     flaggers(equal, {"phase": "Succeeded"})
-    for app, phase, weight in ((failed, "Failed", 0), (halfway, "Progressing", 20)):
+    for app, phase, weight in ((failed, "Failed", 0), (halfway, "Progressing", 20), (moved, "Succeeded", 0)):
         app.push("1.0.1")
         app.edit(f"shop/{app.name}:1.0.0", f"shop/{app.name}:1.0.1", "A newer one")
         containers = [{"name": "podinfo", "image": f"shop/{app.name}:1.0.1"}]
@@ -50,6 +50,12 @@ def test_R12_a_run_that_was_under_way_is_begun_anew_and_has_one_result(cast: Cas
     assert app.results["run"]["number"] == 1
 
 
+def test_R12_what_changed_while_nobody_looked_is_analysed(cast: Cast) -> None:
+    app = cast["moved"]
+    app.wait_promoted("1.0.1")
+    assert app.subjects() == ["Promote app.moved 1.0.1"]
+
+
 def test_R12_a_target_equal_to_its_primary_is_adopted_without_a_run(cast: Cast) -> None:
     app = cast["equal"]
     app.wait("adoption", lambda: adopted(app))
@@ -61,6 +67,6 @@ def test_R12_a_failed_one_stays_failed_without_a_run_and_git_is_said_to_differ(c
     app = cast["failed"]
     app.wait("adoption", lambda: adopted(app))
     app.wait("no pods", lambda: app.replicas() == 0)
-    assert (app.phase, app.status.get("run"), app.status["differs"], app.weight) == ("Failed", None, True, 0)
+    assert (app.phase, app.status.get("run"), app.status.get("differs"), app.weight) == ("Failed", None, True, 0)
     assert (app.image(), app.image("app")) == ("1.0.0", "1.0.1")
     assert app.subjects() == []

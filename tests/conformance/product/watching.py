@@ -39,7 +39,8 @@ class Watching:
 
     def before(self, name: str, holds: Callable[[Doc], bool]) -> list[Doc]:
         """What was told until that Deployment first was so; it must have been."""
-        place = next(place for place, doc in enumerate(self.states) if doc["metadata"]["name"] == name and holds(doc))
+        place = next((place for place, doc in enumerate(self.states) if doc["metadata"]["name"] == name and holds(doc)), -1)
+        assert place >= 0, f"{name} was never so in {len(self.states)} states"
         return self.states[:place]
 
     def _watch(self) -> None:

@@ -156,6 +156,18 @@ def test_a_lost_reply_is_a_push_that_landed(server: GitServer, client: Client) -
     assert "up-to-date" in client.git("-C", "work", "push", "origin", "HEAD:main").stderr
 
 
+def test_somebody_who_is_quicker_than_a_push_is_there_before_it_once(server: GitServer, client: Client) -> None:
+    served = server.create("cluster", {"a": b"1"})
+    server.add_key(KEY.public, write=True)
+    server.faults.outruns.append(lambda host: host.commit({"b": b"2"}, "Quicker"))
+    refused = client.clone_and_push(server.url("cluster"))
+    assert (refused.returncode, "fetch first" in refused.stderr) == (1, True)
+    assert served.log()[0].subject == "Quicker"
+    client.git("-C", "work", "pull", "--rebase", "origin", "main")
+    assert client.git("-C", "work", "push", "origin", "HEAD:main").returncode == 0
+    assert len(served.log()) == 3
+
+
 def test_broken_connections_and_refusals_come_once(server: GitServer, client: Client) -> None:
     server.create("cluster", {"a": b"1"})
     server.add_key(KEY.public, write=True)
