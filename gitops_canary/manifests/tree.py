@@ -1,6 +1,7 @@
 """A tree of files to the Kubernetes objects they define, each with its place; what is broken becomes a problem, never an exception."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,10 +79,11 @@ def manifest_paths(tree: Files, paths: tuple[str, ...] = ()) -> list[str]:
 
 
 def chart_folders(paths: Sequence[str]) -> tuple[str, ...]:
-    """Folders that hold both Chart.yaml and values.yaml, with a trailing slash."""
+    """Folders that hold a Chart.yaml and beside it values.yaml or templates, with a trailing slash; Helm asks for neither of the two."""
     known = set(paths)
+    rendering = {path.partition("/templates/")[0] + "/" for path in paths if "/templates/" in path}
     folders = (path.removesuffix("Chart.yaml") for path in paths if path == "Chart.yaml" or path.endswith("/Chart.yaml"))
-    return tuple(folder for folder in folders if folder and f"{folder}values.yaml" in known)
+    return tuple(folder for folder in folders if folder and (f"{folder}values.yaml" in known or folder in rendering))
 
 
 def read_file(path: str, data: bytes) -> Loaded:
@@ -140,9 +142,22 @@ def _missing(value: Any) -> str:
     meta = value.get("metadata")
     if not isinstance(meta, Mapping) or not isinstance(meta.get("name"), str) or not meta["name"]:
         return f"its {value['kind']} has no metadata.name"
-    annotations = meta.get("annotations")
-    if isinstance(annotations, Mapping):
-        wrong = [key for key, text in annotations.items() if not isinstance(text, str)]
+    what = f"{value['kind']} {meta['name']}"
+    if not isinstance(meta.get("namespace") or "", str):
+        return f"the namespace of {what} is not text"
+    for name, one in (("annotation", meta.get("annotations")), ("label", meta.get("labels"))):
+        if not isinstance(one or {}, Mapping):
+            return f"the {name}s of {what} are no mapping of names to texts"
+        wrong = [key for key, text in (one or {}).items() if not isinstance(text, str) and (name == "annotation" or text is not None)]
         if wrong:
-            return f"annotation {wrong[0]} of {value['kind']} {meta['name']} is not text: put its value into quotes"
-    return ""
+            return f"{name} {wrong[0]} of {what} is not text: put its value into quotes"
+    endless = _endless(value)
+    return f"{endless.lstrip('.')} of {what} is not a finite number, and Kubernetes has no others" if endless else ""
+
+
+def _endless(value: Any, path: str = "") -> str:
+    """Where a `.nan` or `.inf` stands, dotted; "" for nowhere. JSON has neither: on the way to the server it would become null."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else path
+    pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for key, one in pairs if (found := _endless(one, f"{path}.{key}"))), "")

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,9 @@ from gitops_canary.manifests.composing import Unreadable
 from gitops_canary.manifests.loading import decode, documents
 
 UNUSED = "release-name"
+FAR = re.compile(r'"\$ref"\s*:\s*"(https?:[^"]*)"')
+SHOWN = 200
+"""Letters of an address that are shown."""
 
 
 @dataclass
@@ -62,6 +66,11 @@ def render_all(folder: Folder, charts: Charts, releases: Sequence[tuple[Resource
             continue
         used.add(path)
         values, complete = _values(folder, resource, spec)
+        far = _far_schema(folder, path)
+        if far:
+            sentence = f"{resource.ref}: chart {path} is not rendered here: {far}"
+            made.findings.append(at(resource, ("spec", "chart"), "warning", "render", sentence))
+            continue
         outcome = _render(folder, path, (spec.release, spec.target_namespace, values), helm)
         if isinstance(outcome, str):
             level, hint = ("error", "") if complete else ("warning", " (some of its values are known only in the cluster)")
@@ -70,7 +79,7 @@ def render_all(folder: Folder, charts: Charts, releases: Sequence[tuple[Resource
         made.rendered += 1
         _collect(made, resource, spec, outcome, folder)
     for path in sorted(set(charts.values) - used):
-        if not _within_another(path, charts):
+        if not _within_another(path, charts) and not _far_schema(folder, path):
             outcome = _render(folder, path, (UNUSED, "default", {}), helm)
             made.rendered += not isinstance(outcome, str)
             if isinstance(outcome, str):
@@ -78,6 +87,16 @@ def render_all(folder: Folder, charts: Charts, releases: Sequence[tuple[Resource
                     Finding(f"{path}/Chart.yaml", 1, "warning", "render", f"{outcome} (with its own values; no release uses it)")
                 )
     return made
+
+
+def _far_schema(folder: Folder, path: str) -> str:
+    """Helm fetches what a schema of values refers to, wherever that is; no network is asked here."""
+    for name in folder.paths(f"{path}/"):
+        if posixpath.basename(name) == "values.schema.json":
+            found = FAR.search((folder.read(name) or b"").decode("utf-8", "replace"))
+            if found:
+                return f"its {name.removeprefix(f'{path}/')} refers to {found[1][:SHOWN]}, which Helm would fetch"
+    return ""
 
 
 def _within_another(path: str, charts: Charts) -> bool:

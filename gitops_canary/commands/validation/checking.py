@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gitops_canary.adapters.folder import Folder
 from gitops_canary.adapters.helm.rendering import Renderer
+from gitops_canary.commands.validation.addresses import address_findings
 from gitops_canary.commands.validation.charts import Rendering, read_charts, render_all
 from gitops_canary.commands.validation.schemas import schema_complaints
 from gitops_canary.commands.validation.unreadable import unreadable_findings
@@ -57,6 +58,7 @@ def check(folder: Folder, scope: Scope, helm: Renderer | None) -> Report:
         *wrong_charts,
         *misshapen,
         *validate(resources, charts, places),
+        *address_findings(releases_of(resources)),
     ]
     rendering = render_all(folder, charts, list(releases_of(resources)), helm) if helm else Rendering()
     found = merged(located_all(folder, [*plain, *rendering.findings, *_rendered(rendering, resources)]))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 
 from gitops_canary.domain.validation.findings import Level, Path
@@ -24,10 +24,21 @@ def schema_complaints(doc: Mapping[str, Any]) -> Iterator[tuple[Path, Level, str
     body = {key: value for key, value in doc.items() if key not in ALWAYS}
     for error in sorted(validator.iter_errors(body), key=lambda one: [str(step) for step in one.absolute_path]):
         path = tuple(error.absolute_path)
-        text = error.message if len(error.message) <= SHOWN else error.message[:SHOWN] + "…"
+        text = f"{_told(error.instance)} is not of type {_types(error)}" if error.validator == "type" else error.message
+        text = text if len(text) <= SHOWN else text[:SHOWN] + "…"
         yield path, "error", f"{dotted(path) or 'a body'}: {text}"
     for path in _dropped(body, schema, ()):
         yield path, "warning", f"{dotted(path)} is no field of a {doc['kind']}: the API server would drop it"
+
+
+def _told(value: Any) -> str:
+    """As the manifest has it: null and true, not Python's words."""
+    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
+
+
+def _types(error: ValidationError) -> str:
+    wanted = error.validator_value
+    return " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
 
 
 def dotted(path: Path) -> str:

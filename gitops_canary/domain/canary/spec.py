@@ -179,10 +179,10 @@ class _Reader:
         given = fields.get(name)
         if given is None:
             return default
-        if isinstance(given, bool) or not isinstance(given, int | float) or given != int(given):
+        if isinstance(given, bool) or not isinstance(given, int | float) or not float(given).is_integer():
             raise self.wrong(f"{name} {given!r} is not a whole number")
         if given < 0 or (most is not None and given > most):
-            raise self.wrong(f"{name} {given} is not between 0 and {most or 'any'}")
+            raise self.wrong(f"{name} {given} is below 0" if most is None else f"{name} {given} is not between 0 and {most}")
         return int(given)
 
 

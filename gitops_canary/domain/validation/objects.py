@@ -9,7 +9,7 @@ from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND, HelmReleaseSpec, is_helmrelease, parse_helmrelease
 from gitops_canary.domain.resources import Ref, Resource
 from gitops_canary.domain.sync import duplicates, ignored
-from gitops_canary.domain.validation.canaries import spec_or_complaint
+from gitops_canary.domain.validation.canaries import spec_or_complaint, twice_named
 from gitops_canary.domain.validation.findings import Finding, at
 from gitops_canary.domain.validation.images import image_findings
 from gitops_canary.domain.validation.releases import Charts, release_findings
@@ -41,6 +41,9 @@ def _one(resource: Resource, everything: tuple[Resource, ...], charts: Charts, m
         canary = spec_or_complaint(resource.doc, resource.ref.namespace)
         if isinstance(canary, str):
             yield at(resource, ("spec",), "error", "canary", canary)
+        else:
+            for path, sentence in twice_named(resource.doc):
+                yield at(resource, path, "warning", "canary", f"{resource.ref}: {sentence}")
     if is_helmrelease(resource.doc):
         spec = _release(resource)
         if isinstance(spec, HelmReleaseSpec):
