@@ -56,6 +56,9 @@ EVERYTHING: dict[str, Any] = {
     "slack": {"url": "https://hooks.slack.example/T/S/secret-1", "channel": "general", "user": "robot"},
     "msteams": {"url": "https://teams.example/secret-2"},
     "discord": {"url": "https://discord.example/secret-3"},
+    "rocket": {"url": "https://rocket.example/secret-5"},
+    "gchat": {"url": "https://chat.example/secret-6"},
+    "generic": {"url": "https://any.example/secret-7", "key": "secret-8"},
     "eventWebhook": "https://events.example/secret-4",
     "settings": {"git-sync-tag": "synced", "analysis-interval-floor": "5s"},
     "webhooks": {"secretName": "hooks"},
@@ -179,6 +182,10 @@ def test_every_value_reaches_the_setting_of_its_name(everything: dict[str, Any],
         slack_user="robot",
         msteams_url="https://teams.example/secret-2",
         discord_url="https://discord.example/secret-3",
+        rocket_url="https://rocket.example/secret-5",
+        gchat_url="https://chat.example/secret-6",
+        generic_url="https://any.example/secret-7",
+        generic_key="secret-8",
         event_webhook="https://events.example/secret-4",
         log_level="debug",
         log_format="console",
@@ -187,7 +194,12 @@ def test_every_value_reaches_the_setting_of_its_name(everything: dict[str, Any],
 
 def test_addresses_that_are_secrets_stand_in_a_secret_only(everything: dict[str, Any]) -> None:
     others = [str(doc) for key, doc in everything.items() if not key.startswith("Secret/")] + [notes(EVERYTHING)]
-    assert not any("secret-" + number in text.replace("gitops-canary-secret-settings", "") for text in others for number in "1234")
+    assert not any("secret-" + number in text.replace("gitops-canary-secret-settings", "") for text in others for number in "12345678")
+
+
+def test_an_address_beside_a_secret_of_ones_own_is_refused_instead_of_dropped() -> None:
+    with pytest.raises(HelmError, match=r"gchat\.url is not read beside existingSecretSettings: put it there as GITOPS_CANARY_GCHAT_URL"):
+        rendered({"existingSecretSettings": "mine", "gchat": {"url": "https://chat.example/x"}})
 
 
 def test_a_url_with_a_login_stands_in_the_secret_and_in_no_note() -> None:
