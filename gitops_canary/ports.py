@@ -167,10 +167,12 @@ class Registry(Protocol):
 
 @dataclass(frozen=True)
 class Sentence:
-    """One line of a story about an object, as it appears in log, Event and notifications."""
+    """One line of a story about an object, as it appears in log, Event and notifications. `order` sorts it among its object's Events;
+    like the key it is told under it must be the same in a replay."""
 
     text: str
     warning: bool = False
+    order: str = field(default="", compare=False)
 
 
 class Cluster(Protocol):

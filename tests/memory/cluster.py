@@ -196,6 +196,9 @@ class MemoryCluster:
         name = (str(about["metadata"].get("uid") or about["metadata"]["name"]), key)
         if name in self.told:
             return
+        last = max((told.order for (uid, _), (_, told) in self.told.items() if uid == name[0]), default="")
+        # The names of Events sort by it, and `kubectl describe` shows them so.
+        assert self.faults.struck or not sentence.order or sentence.order >= last, f"{sentence} is told after {last}"
         with self._writing(f"tell {sentence.text}"):
             self.told[name] = (ref_of(about), sentence)
 

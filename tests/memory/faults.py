@@ -22,6 +22,8 @@ class Faults:
     plan: dict[int, Mode] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
     effects: list[str] = field(default_factory=list)
+    struck: bool = False
+    """Something of the plan has happened: what follows may repeat what was done before."""
 
     @contextmanager
     def effect(self, name: str) -> Iterator[None]:
@@ -29,6 +31,7 @@ class Faults:
         self.reach(name)
         mode = self.plan.pop(len(self.effects), None)
         self.effects.append(name)
+        self.struck |= mode is not None
         if mode == "before":
             raise Crash(f"before {name}")
         yield

@@ -1,4 +1,6 @@
-"""Events of our own: one sentence about one object under a name made of both, so that a replay adds none; pure."""
+"""Events of our own: one sentence about one object under a name made of both, so that a replay adds none; pure.
+
+A list of Events, and within a second `kubectl describe`, is in the order of the names: the story's order stands before the digest."""
 
 import hashlib
 import re
@@ -22,7 +24,7 @@ def event(about: Doc, sentence: Sentence, key: str, now: datetime) -> Doc:
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": _name(about, key), "namespace": namespace},
+        "metadata": {"name": _name(about, key, sentence.order), "namespace": namespace},
         "involvedObject": _reference(about),
         "reason": REASON,
         "message": sentence.text if len(sentence.text) <= LONGEST else sentence.text[: LONGEST - 1] + "…",
@@ -35,12 +37,13 @@ def event(about: Doc, sentence: Sentence, key: str, now: datetime) -> Doc:
     }
 
 
-def _name(about: Doc, key: str) -> str:
+def _name(about: Doc, key: str, order: str) -> str:
     meta = about["metadata"]
     told = "\0".join((str(about["kind"]), str(meta.get("uid") or meta["name"]), key))
     # An Event's name is a DNS subdomain of at most 253 characters, RBAC's objects have freer ones; the digest alone tells apart.
     readable = re.sub(r"[^a-z0-9.-]", "-", str(meta["name"]).lower())[:200].strip(".-")
-    return f"{readable}.{hashlib.sha256(told.encode()).hexdigest()[:20]}"
+    digest = hashlib.sha256(told.encode()).hexdigest()[:20]
+    return ".".join(part for part in (readable, order, digest) if part)
 
 
 def _reference(about: Doc) -> dict[str, str]:

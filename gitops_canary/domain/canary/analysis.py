@@ -7,7 +7,7 @@ from gitops_canary.domain.canary import story
 from gitops_canary.domain.canary.ending import facts, revert, roll_back
 from gitops_canary.domain.canary.model import Effect, Line, Notify, Route, Seen, Step, Verdict, Verdicts, Workload
 from gitops_canary.domain.canary.spec import CanarySpec, Hook
-from gitops_canary.domain.canary.starting import begun, current, not_ready, scale_up, supersede
+from gitops_canary.domain.canary.starting import begun, current, scale_up, supersede, target_waits
 from gitops_canary.domain.canary.status import CanaryStatus, Run, precise, since
 from gitops_canary.domain.canary.transitions import Phase
 from gitops_canary.domain.results import CheckRecord
@@ -53,7 +53,7 @@ def _wait(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, target: 
     if target.readiness.final or unready > spec.deadline:
         reason = f"progress deadline exceeded: {target.readiness.waits}"
         return roll_back(spec, status, seen, reason, now, story.deadline_exceeded(spec, target.readiness.waits))
-    return Step(status, (Route(status.weight), *scale_up(seen)), not_ready(story.target(spec), target.readiness, ticking))
+    return Step(status, (Route(status.weight), *scale_up(seen)), target_waits(spec, target.readiness, ticking))
 
 
 def _too_many(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, now: datetime, keep: tuple[Effect, ...]) -> Step:
@@ -130,7 +130,7 @@ def _good(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, now: dat
 def _promote(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, now: datetime, keep: tuple[Effect, ...]) -> Step:
     """The point of no return, written before the copy (rule R2), unless the release itself is not done (rule H1)."""
     if seen.held:
-        return Step(status, keep, (Line(seen.held, warning=True),))
+        return Step(status, keep, (story.held(seen.held),))
     return Step(replace(status, phase=Phase.PROMOTING, run=replace(run, promoting=precise(now))), keep)
 
 

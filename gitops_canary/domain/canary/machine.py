@@ -23,7 +23,7 @@ from gitops_canary.domain.canary.model import (
     revision_id,
 )
 from gitops_canary.domain.canary.spec import CanarySpec
-from gitops_canary.domain.canary.starting import current, hindrance, not_ready, start, supersede
+from gitops_canary.domain.canary.starting import current, hindrance, primary_waits, start, supersede
 from gitops_canary.domain.canary.status import CanaryStatus, Run, precise, since
 from gitops_canary.domain.canary.transitions import ANALYSING, RESTING, RUNNING, Phase
 
@@ -40,7 +40,7 @@ def decide(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdict
     if seen.obstacle or seen.target is None:
         says = seen.obstacle or f"{story.canary(spec)} waits for its target {story.target(spec)}"
         phase = Phase.INITIALIZING if status.phase is Phase.NEW else status.phase
-        return Step(replace(status, says=says, phase=phase), (), (Line(says, warning=True, key=f"obstacle {says}"),))
+        return Step(replace(status, says=says, phase=phase), (), (story.obstacle(says, resting=status.phase in RESTING),))
     if status.phase in (Phase.NEW, Phase.INITIALIZING):
         return _initialise(spec, status, seen, seen.target, verdicts)
     if status.foreign:
@@ -73,7 +73,7 @@ def _initialise(spec: CanarySpec, status: CanaryStatus, seen: Seen, target: Work
     if primary.replicas < seen.wanted_primary:
         return Step(status, (Create(), ScalePrimary(seen.wanted_primary)))
     if not primary.readiness.ready and not spec.skip_analysis:
-        return Step(status, (Create(),), not_ready(story.primary(spec), primary.readiness, verdicts is not None))
+        return Step(status, (Create(),), primary_waits(spec, primary.readiness, verdicts is not None))
     status = replace(
         status,
         phase=Phase.INITIALIZED,
@@ -125,11 +125,9 @@ def _rest(spec: CanarySpec, status: CanaryStatus, seen: Seen, verdicts: Verdicts
         return _taken_back(spec, status, quiet)
     hindered = hindrance(spec, status, seen)
     if hindered:
-        return Step(replace(status, says=hindered), (Create(), Route(0)), (Line(hindered, warning=True, key=f"hindered {hindered}"),))
+        return Step(replace(status, says=hindered), (Create(), Route(0)), (story.hindered(hindered),))
     if seen.primary is not None and not seen.primary.readiness.ready and not spec.skip_analysis:
-        return Step(
-            replace(status, says=""), (Create(), Route(0)), not_ready(story.primary(spec), seen.primary.readiness, verdicts is not None)
-        )
+        return Step(replace(status, says=""), (Create(), Route(0)), primary_waits(spec, seen.primary.readiness, verdicts is not None))
     return start(spec, status, seen, now)
 
 
@@ -143,7 +141,7 @@ def _called_after(status: CanaryStatus, run: Run, verdicts: Verdicts) -> Step:
     """The post-rollout hooks: the first failure stops the rest and changes nothing else."""
     lines: list[Line] = []
     for verdict in verdicts:
-        said = story.passed("post-rollout", verdict.check.name) if verdict.outcome == "passed" else Line(verdict.sentence, warning=True)
+        said = story.passed("post-rollout", verdict.check.name) if verdict.outcome == "passed" else story.failed_after(verdict.sentence)
         lines += [said] if said else []
     return Step(replace(status, run=replace(run, post=False)), (), tuple(lines))
 
@@ -170,8 +168,7 @@ def _promote(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, verdi
     """Copy, wait for the primary, route back, finalise; a replay copies again and checks no more (rule R2)."""
     if current(seen) != (run.now.template, dict(run.now.configs)) and not run.diverted:
         after = replace(status, weight=0, run=replace(run, diverted=True))
-        line = Line(f"New revision of {story.target(spec)} waits: the promotion of the analysed one goes on")
-        return Step(after, (Route(0),), (line,))
+        return Step(after, (Route(0),), (story.diverted(spec),))
     if seen.primary_carries != revision_id(run.now.template, run.now.configs):
         if not seen.pinned_available:
             return supersede(spec, status, seen, now, "the analysed revision is gone before it was copied")
@@ -181,7 +178,7 @@ def _promote(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, verdi
         waits = readiness.waits if readiness else "it is gone"
         if (readiness and readiness.final) or since(run.promoting, now) > spec.deadline:
             return fail_promotion(spec, status, seen, waits, now)
-        return Step(status, (Route(status.weight),), not_ready(story.primary(spec), readiness, verdicts is not None))
+        return Step(status, (Route(status.weight),), primary_waits(spec, readiness, verdicts is not None))
     return _back_to_primary(spec, status, run, verdicts, now)
 
 
@@ -213,5 +210,5 @@ def _deleted(spec: CanarySpec, status: CanaryStatus, seen: Seen, now: datetime) 
         return Step(status, (Finalizer(held=False),))
     if (seen.deleted or 0.0) < seen.patience:
         return Step(status)
-    lines = tuple(Line(f"Result not recorded in Git: {dict(raw)}", warning=True, key=f"lost {raw.get('number')}") for raw in status.pending)
+    lines = tuple(story.unrecorded(raw) for raw in status.pending)
     return Step(status, (Finalizer(held=False),), lines)

@@ -15,12 +15,13 @@ from gitops_canary.domain.canary.transitions import Phase
 @dataclass(frozen=True)
 class Readiness:
     """Whether a rollout has finished; `waits` is Flagger's suffix otherwise, `final` says that waiting longer does not help, `early` that
-    controllers are only about to begin: not worth telling before the next tick."""
+    controllers are only about to begin: not worth telling before the next tick, `far` grows while the rollout comes nearer to its end."""
 
     ready: bool
     waits: str = ""
     final: bool = False
     early: bool = False
+    far: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -169,12 +170,14 @@ Effect = Create | Route | Scale | ScalePrimary | Copy | Finalizer | Notify
 
 @dataclass(frozen=True)
 class Line:
-    """A sentence of the story. `key` distinguishes a repetition that is meant from a replay; "" = once per run."""
+    """A sentence of the story. `key` distinguishes a repetition that is meant from a replay; "" = once per run. `place` is where it stands
+    among the sentences of its tick."""
 
     text: str
     warning: bool = False
     key: str = ""
     event: bool = True
+    place: int = field(default=50, compare=False)
 
 
 @dataclass(frozen=True)

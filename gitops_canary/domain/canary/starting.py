@@ -29,11 +29,17 @@ def hindrance(spec: CanarySpec, status: CanaryStatus, seen: Seen) -> str:
     return ""
 
 
-def not_ready(name: str, readiness: Readiness | None, ticking: bool) -> tuple[Line, ...]:
+def target_waits(spec: CanarySpec, readiness: Readiness, ticking: bool) -> tuple[Line, ...]:
     """What is said while a rollout is waited for."""
-    if readiness is None or not readiness.waits or (readiness.early and not ticking):
-        return ()
-    return (story.waiting(name, readiness),)
+    return (story.waiting(story.target(spec), readiness, story.TARGET_WAITS),) if _worth(readiness, ticking) else ()
+
+
+def primary_waits(spec: CanarySpec, readiness: Readiness | None, ticking: bool) -> tuple[Line, ...]:
+    return (story.waiting(story.primary(spec), readiness, story.PRIMARY_WAITS),) if readiness and _worth(readiness, ticking) else ()
+
+
+def _worth(readiness: Readiness, ticking: bool) -> bool:
+    return bool(readiness.waits) and (ticking or not readiness.early)
 
 
 def start(spec: CanarySpec, status: CanaryStatus, seen: Seen, now: datetime, *, restart: bool = False) -> Step:
@@ -79,7 +85,7 @@ def supersede(spec: CanarySpec, status: CanaryStatus, seen: Seen, now: datetime,
     hindered = hindrance(spec, closed, seen)
     if hindered:
         after = replace(closed, phase=Phase.FAILED, says=hindered)
-        return Step(after, (Route(0), Scale(0)), (Line(hindered, warning=True, key=f"hindered {hindered}"),))
+        return Step(after, (Route(0), Scale(0)), (story.hindered(hindered),))
     return start(spec, closed, seen, now, restart=True)
 
 

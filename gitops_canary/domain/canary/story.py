@@ -6,6 +6,11 @@ from gitops_canary.domain.canary.model import Line, Readiness
 from gitops_canary.domain.canary.spec import CanarySpec
 
 KINDS = {"configmap": "ConfigMap", "secret": "Secret"}
+# Where a sentence stands among those of its tick, in the order in which they are told; a weight or a halt is at 50. What waits for pods has
+# room for how far they are.
+CHANGED, DETECTED, BEGINS, PASSED, HELD = 10, 20, 30, 40, 55
+TARGET_WAITS, SYNCED, COPIES, DIVERTED, PRIMARY_WAITS = 1_000, 10_000, 10_001, 10_002, 20_000
+ROUTES, ENDS, AFTER = 30_000, 30_100, 30_200
 
 
 def canary(spec: CanarySpec) -> str:
@@ -21,7 +26,7 @@ def primary(spec: CanarySpec) -> str:
 
 
 def initialised(spec: CanarySpec) -> Line:
-    return Line(f"Initialization done! {canary(spec)}")
+    return Line(f"Initialization done! {canary(spec)}", place=ENDS)
 
 
 def config_name(key: str) -> str:
@@ -36,27 +41,28 @@ def changed_configs(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]
 
 
 def configs_changed(keys: Iterable[str]) -> tuple[Line, ...]:
-    return tuple(Line(f"{config_name(key)} has changed") for key in keys)
+    return tuple(Line(f"{config_name(key)} has changed", place=CHANGED) for key in keys)
 
 
 def new_revision(spec: CanarySpec) -> Line:
-    return Line(f"New revision detected! Scaling up {target(spec)}")
+    return Line(f"New revision detected! Scaling up {target(spec)}", place=DETECTED)
 
 
 def restarting(spec: CanarySpec) -> Line:
-    return Line(f"New revision detected! Restarting analysis for {target(spec)}")
+    return Line(f"New revision detected! Restarting analysis for {target(spec)}", place=DETECTED)
 
 
 def reverted(spec: CanarySpec) -> Line:
     return Line(f"{target(spec)} is back at the promoted revision, no analysis needed", key="reverted")
 
 
-def waiting(name: str, readiness: Readiness) -> Line:
-    return Line(f"Halt advancement {name} waiting for rollout to finish: {readiness.waits}", warning=True)
+def waiting(name: str, readiness: Readiness, place: int) -> Line:
+    text = f"Halt advancement {name} waiting for rollout to finish: {readiness.waits}"
+    return Line(text, warning=True, place=place + readiness.far)
 
 
 def starting(spec: CanarySpec) -> Line:
-    return Line(f"Starting canary analysis for {target(spec)}")
+    return Line(f"Starting canary analysis for {target(spec)}", place=BEGINS)
 
 
 def passed(type_: str, hook: str) -> Line | None:
@@ -69,7 +75,8 @@ def passed(type_: str, hook: str) -> Line | None:
         "post-rollout": "Post-rollout",
         "rollback": "Rollback",
     }
-    return Line(f"{heads[type_]} check {hook} passed") if type_ in heads else None
+    place = {"confirm-rollout": CHANGED, "post-rollout": AFTER}.get(type_, PASSED)
+    return Line(f"{heads[type_]} check {hook} passed", place=place) if type_ in heads else None
 
 
 def closed(spec: CanarySpec, type_: str, hook: str) -> str:
@@ -94,45 +101,69 @@ def stepped_back(spec: CanarySpec, weight: int) -> Line:
 
 def synced(keys: Iterable[str]) -> tuple[Line, ...]:
     """The copies for the primary; before `Copying`, as the seed shows them."""
-    return tuple(Line(f"{config_name(key)}-primary synced") for key in sorted(keys))
+    return tuple(Line(f"{config_name(key)}-primary synced", place=SYNCED) for key in sorted(keys))
 
 
 def copying(spec: CanarySpec) -> Line:
-    return Line(f"Copying {target(spec)} template spec to {primary(spec)}")
+    return Line(f"Copying {target(spec)} template spec to {primary(spec)}", place=COPIES)
 
 
 def routing_to_primary(spec: CanarySpec) -> Line:
-    return Line("Routing all traffic to primary")
+    return Line("Routing all traffic to primary", place=ROUTES)
 
 
 def promoted(spec: CanarySpec) -> Line:
     if spec.skip_analysis:
-        return Line(f"Promotion completed! Canary analysis was skipped for {target(spec)}")
-    return Line(f"Promotion completed! Scaling down {target(spec)}")
+        return Line(f"Promotion completed! Canary analysis was skipped for {target(spec)}", place=ENDS)
+    return Line(f"Promotion completed! Scaling down {target(spec)}", place=ENDS)
 
 
 def threshold_reached(spec: CanarySpec, failed: int) -> Line:
-    return Line(f"Rolling back {canary(spec)} failed checks threshold reached {failed}", warning=True)
+    return Line(f"Rolling back {canary(spec)} failed checks threshold reached {failed}", warning=True, place=ROUTES)
 
 
 def deadline_exceeded(spec: CanarySpec, reason: str) -> Line:
-    return Line(f"Rolling back {canary(spec)} progress deadline exceeded: {reason}", warning=True)
+    return Line(f"Rolling back {canary(spec)} progress deadline exceeded: {reason}", warning=True, place=ROUTES)
 
 
 def rolled_back_by_hand(spec: CanarySpec) -> Line:
-    return Line(f"Rolling back {canary(spec)} manual webhook invoked", warning=True)
+    return Line(f"Rolling back {canary(spec)} manual webhook invoked", warning=True, place=ROUTES)
 
 
 def failed(spec: CanarySpec) -> Line:
-    return Line(f"Canary failed! Scaling down {canary(spec)}", warning=True)
+    return Line(f"Canary failed! Scaling down {canary(spec)}", warning=True, place=ENDS)
 
 
 def promotion_failed(spec: CanarySpec, reason: str) -> Line:
-    return Line(f"Promotion of {target(spec)} failed, primary not ready: {reason}", warning=True)
+    return Line(f"Promotion of {target(spec)} failed, primary not ready: {reason}", warning=True, place=ENDS)
+
+
+def diverted(spec: CanarySpec) -> Line:
+    return Line(f"New revision of {target(spec)} waits: the promotion of the analysed one goes on", place=DIVERTED)
 
 
 def aborted(spec: CanarySpec, reason: str) -> Line:
-    return Line(f"Analysis of {canary(spec)} aborted: {reason}", warning=True)
+    return Line(f"Analysis of {canary(spec)} aborted: {reason}", warning=True, place=ENDS)
+
+
+def hindered(says: str) -> Line:
+    return Line(says, warning=True, key=f"hindered {says}", place=AFTER)
+
+
+def obstacle(says: str, *, resting: bool) -> Line:
+    return Line(says, warning=True, key=f"obstacle {says}", place=AFTER if resting else HELD)
+
+
+def held(says: str) -> Line:
+    return Line(says, warning=True, place=HELD)
+
+
+def failed_after(says: str) -> Line:
+    return Line(says, warning=True, place=AFTER)
+
+
+def unrecorded(result: Mapping[str, object]) -> Line:
+    return Line(f"Result not recorded in Git: {dict(result)}", warning=True, key=f"lost {result.get('number')}", place=AFTER)
 
 
 def too_many_pending(spec: CanarySpec, count: int) -> str:

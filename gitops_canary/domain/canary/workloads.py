@@ -65,12 +65,12 @@ def readiness(doc: Mapping[str, Any], threshold: int = 100) -> Readiness:
     if not wanted:
         return Readiness(False, "it has no pods", early=True)
     if updated < wanted:
-        return Readiness(False, f"{updated} out of {wanted} new replicas have been updated", early=True)
+        return Readiness(False, f"{updated} out of {wanted} new replicas have been updated", early=True, far=1_000 + updated)
     if total > updated:
-        return Readiness(False, f"{total - updated} old replicas are pending termination")
+        return Readiness(False, f"{total - updated} old replicas are pending termination", far=max(2_000, 2_999 - total + updated))
     if available < math.ceil(updated * threshold / 100):
         shown = "" if threshold == 100 else f" (readyThreshold {threshold}%)"
-        return Readiness(False, f"{available} of {updated}{shown} updated replicas are available")
+        return Readiness(False, f"{available} of {updated}{shown} updated replicas are available", far=3_000 + available)
     return Readiness(True)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from gitops_canary.domain.canary.checks import run_id
-from gitops_canary.domain.canary.model import Copy, Create, Effect, Finalizer, Notify, Route, Scale, ScalePrimary, revision_id
+from gitops_canary.domain.canary.model import Copy, Create, Effect, Finalizer, Line, Notify, Route, Scale, ScalePrimary, revision_id
 from gitops_canary.domain.canary.objects import apex_service, config_copy, primary_deployment, primary_scaler, side_services
+from gitops_canary.domain.canary.status import CanaryStatus
 from gitops_canary.domain.canary.transitions import RESTING, Phase
 from gitops_canary.domain.errors import Conflict
 from gitops_canary.domain.resources import Doc, ref_of
@@ -130,6 +131,12 @@ def _edited(world: World) -> bool:
     if target is None or primary is None or world.status.phase not in RESTING:
         return False
     return world.seen.primary_carries == world.revision and primary.template != target.template
+
+
+def order_of(status: CanaryStatus, line: Line) -> str:
+    """What sorts the Event of a sentence that leads to `status`: its run, its tick, its place there."""
+    tick = status.run.tick if status.run else 0
+    return f"{status.number:05d}-{tick:05d}-{line.place:05d}"
 
 
 def told_key(world: World, key: str, text: str) -> str:

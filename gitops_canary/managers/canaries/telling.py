@@ -8,7 +8,7 @@ from gitops_canary.domain.canary.spec import CanarySpec
 from gitops_canary.domain.canary.status import REFUSED, CanaryStatus, since, stamp
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.resources import Doc, ref_of
-from gitops_canary.managers.canaries.apply import told_key
+from gitops_canary.managers.canaries.apply import order_of, told_key
 from gitops_canary.managers.canaries.event_hooks import EventHooks
 from gitops_canary.managers.canaries.observe import World
 from gitops_canary.ports import Cluster, Figures, Log, Moment, Sentence
@@ -27,7 +27,7 @@ class Telling:
         begins = world.status.number != step.status.number
         told = World(world.canary, world.spec, step.status, world.seen) if begins else world
         for line in step.story:
-            self._say(told, line, now)
+            self._say(told, line, order_of(step.status, line), now)
 
     def ended(self, spec: CanarySpec, before: CanaryStatus, after: CanaryStatus, now: Moment) -> None:
         """Counts a run whose end has just been written."""
@@ -50,12 +50,12 @@ class Telling:
         patch = {"status": {"says": text, "conditions": [{**condition, **times}]}}
         self._cluster.patch(ref_of(doc), patch, subresource="status", resource_version=meta["resourceVersion"])
 
-    def _say(self, world: World, line: Line, now: Moment) -> None:
+    def _say(self, world: World, line: Line, order: str, now: Moment) -> None:
         key = told_key(world, line.key, line.text)
         if key in self._told:
             return
         if line.event:
-            self._cluster.tell(world.canary, Sentence(line.text, line.warning), key=key, now=now.wall)
+            self._cluster.tell(world.canary, Sentence(line.text, line.warning, order), key=key, now=now.wall)
             self._events.tell(world.spec, world.status, line, key, now.wall)
         say = self._log.warning if line.warning else self._log.info
         say(line.text, canary=f"{world.spec.name}.{world.spec.namespace}")

@@ -26,6 +26,13 @@ def test_the_name_is_made_of_object_and_key_alone() -> None:
     assert len({name(about()), name(about(), "run-1/4"), name(about(uid="u2")), name(about("backend"))}) == 4
 
 
+def test_names_sort_as_the_story_was_told_and_not_by_digest() -> None:
+    orders = [f"00001-{tick:05d}-{place:05d}" for tick in range(12) for place in (10, 50, 9000)]
+    names = [str(event(about(), Sentence(one, order=one), one, NOW)["metadata"]["name"]) for one in orders]
+    assert names == sorted(names)
+    assert all(SUBDOMAIN.fullmatch(one) for one in names)
+
+
 @pytest.mark.parametrize("odd", ["system:node", "x" * 253, "a" * 199 + "-b", "A.b-", "a.b"])
 def test_every_objects_name_makes_a_valid_one(odd: str) -> None:
     made = name(about(odd))
