@@ -1,25 +1,16 @@
-"""Defects of what happens to stored objects: writes, patches, ownership, custom kinds, validation, deletion; not of how it is asked."""
+"""Defects of what happens to stored objects: writes, patches, ownership, deletion; validation and how it is asked stand beside."""
 
 import copy
 import dataclasses
 from typing import Any
 
-from gitops_canary.sandbox.apiserver import builtin, fields, handling, objects, openapi, ownership, patches, schemas
+from gitops_canary.sandbox.apiserver import handling, objects, ownership, patches
 from gitops_canary.sandbox.apiserver.collecting import Collector
 from gitops_canary.sandbox.apiserver.finishing import Finisher
-from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
+from gitops_canary.sandbox.apiserver.kinds import Kind
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.problems import Problem, exists
 from tests.conformance.planting import Defect, around, instead
-
-
-def _named(original: Any, self: Any, kind: Any, namespace: str, sent: Any, options: Any) -> Any:
-    return original(self, kind, namespace, {**sent, "metadata": {"name": "some", **sent.get("metadata", {})}}, options)
-
-
-def _unversioned(original: Any, self: Any, kind: Any, namespace: str, sent: Any, options: Any) -> Any:
-    meta = {key: value for key, value in sent["metadata"].items() if key != "resourceVersion"}
-    return original(self, kind, namespace, {**sent, "metadata": meta}, options)
 
 
 def _one_name(original: Any, self: Any, kind: Any, namespace: str, sent: Any, options: Any) -> Any:
@@ -50,13 +41,6 @@ def _made(original: Any, self: Any, kind: Any, namespace: str, name: str, sent: 
         return original(self, kind, namespace, name, sent, options)
     except Problem:
         return self.create(kind, namespace, sent, options)
-
-
-def _mended(original: Any, self: Any, kind: Any, namespace: str, sent: Any) -> Any:
-    if not isinstance(sent, dict):
-        return original(self, kind, namespace, {"metadata": {}})
-    meta = {key: value for key, value in (sent.get("metadata") or {}).items() if key != "namespace"}
-    return original(self, kind, namespace, {**sent, "metadata": meta})
 
 
 def _kindly_applied(original: Any, self: Any, kind: Any, namespace: str, name: str, sent: Any, options: Any) -> Any:
@@ -100,50 +84,6 @@ def _unconditional(original: Any, self: Any, kind: Any, namespace: str, name: st
 def _any_policy(original: Any, self: Any, kind: Any, namespace: str, name: str, asked: Any, dry_run: bool = False) -> Any:
     return original(self, kind, namespace, name, {**asked, "propagationPolicy": "Background"}, dry_run)
 
-
-VALIDATION = (
-    Defect(
-        "built-in kinds are not validated",
-        instead(builtin, "causes", lambda *_: []),
-        (
-            r"test_a_body_that_is_no_object_of_the_kind_is_refused\[(a bad name|a bad key)\]",
-            "test_an_event_about_another_namespace_is_refused",
-            "test_an_immutable_config_stays_immutable_and_names_every_field",
-            "test_no_finalizer_can_be_added_once_the_end_has_begun",
-        ),
-    ),
-    Defect(
-        "types of built-in fields are not looked at",
-        instead(fields, "decoded", lambda doc, kind: (copy.deepcopy(doc), [])),
-        (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[a number as data\]",),
-    ),
-    Defect("any text is a quantity", instead(fields, "_quantity", str), ("test_a_quantity_that_is_none_is_refused",)),
-    Defect("a name is made up", around(Objects, "create", _named), (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[no name\]",)),
-    Defect(
-        "a new object's version is overlooked",
-        around(Objects, "create", _unversioned),
-        (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[a version of its own\]",),
-    ),
-    Defect(
-        "an object's namespace is overlooked",
-        around(Objects, "_received", _mended),
-        (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[(a list|another namespace)\]",),
-    ),
-    Defect("custom kinds are not validated", instead(schemas, "causes", lambda *_: []), (r"test_a_custom_object_that_does_not_fit.*",)),
-    Defect(
-        "unknown fields of custom kinds stay",
-        around(schemas, "pruned", lambda original, doc, *_, **__: copy.deepcopy(doc)),
-        (r"test_a_custom_object_is_pruned_and_defaulted\[(unknown fields go|nested unknown goes)\]",),
-    ),
-    Defect("nothing is defaulted", instead(schemas, "defaulted", lambda doc, _: doc), (r"test_a_custom_object_is_pruned_and_defaulted.*",)),
-    Defect(
-        "unknown fields are not told of",
-        instead(Finisher, "_dropped", lambda *_: None),
-        (r"test_unknown_fields_are_warned_of_or_refused\[.*", "test_kubectl_refuses_a_field_that_is_none"),
-    ),
-    Defect("definitions define nothing", instead(Kinds, "define", lambda *_: None), ("test_a_definition_makes_its_kind_served.*",)),
-    Defect("discovery tells no resource", instead(openapi, "resource_list", lambda *_: {"resources": []}), ("test_discovery_tells_.*",)),
-)
 
 WRITES = (
     Defect(
@@ -328,4 +268,4 @@ ENDS = (
     )),
 )  # fmt: skip
 
-DEFECTS = (*VALIDATION, *WRITES, *PATCHES, *APPLIES, *ENDS)
+DEFECTS = (*WRITES, *PATCHES, *APPLIES, *ENDS)

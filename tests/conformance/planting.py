@@ -61,9 +61,10 @@ def _parameters(text: str) -> str:
 
 
 def table() -> tuple[Defect, ...]:
-    from tests.conformance import defects_objects, defects_ownership, defects_requests, defects_workloads
+    from tests.conformance import defects_objects, defects_ownership, defects_requests, defects_validation, defects_workloads
 
-    return (*defects_requests.DEFECTS, *defects_objects.DEFECTS, *defects_ownership.DEFECTS, *defects_workloads.DEFECTS)
+    parts = (defects_requests, defects_validation, defects_objects, defects_ownership, defects_workloads)
+    return tuple(defect for part in parts for defect in part.DEFECTS)
 
 
 # ------------------------------------------------------------ the plugin

@@ -20,6 +20,8 @@ MODELS = {
     "Event": "CoreV1Event",
 }
 
+NOT_OMITTED = frozenset({"policies"})
+"""Lists for which none and an empty one are two things."""
 POINTERS = frozenset({"holderIdentity", "storageClassName", "ingressClassName", "volumeName", "appProtocol"})
 
 
@@ -63,7 +65,9 @@ def _object(doc: Mapping[str, Any], model: str, kind: str, path: str, unknown: l
 
 def _left_out(value: Any, type_: str, key: str) -> bool:
     """Go's encoder leaves out empty maps, lists and texts, but for texts that may be absent as well."""
-    return (value in ({}, []) and type_.startswith(("List[", "Dict["))) or (value == "" and type_ == "str" and key not in POINTERS)
+    return (value in ({}, []) and key not in NOT_OMITTED and type_.startswith(("List[", "Dict["))) or (
+        value == "" and type_ == "str" and key not in POINTERS
+    )
 
 
 def _value(value: Any, type_: str, kind: str, path: str, unknown: list[str]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from gitops_canary.sandbox.apiserver import builtin, defaults, fields, problems, schemas
 from gitops_canary.sandbox.apiserver.kinds import Kind
 from gitops_canary.sandbox.apiserver.managing import Options
+from gitops_canary.sandbox.apiserver.rules import metadata
 from gitops_canary.sandbox.apiserver.store import Doc
 
 SERVERS_OWN = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation", "resourceVersion")
@@ -38,7 +39,7 @@ class Finisher:
         dropped: list[str] = []
         doc = schemas.defaulted(schemas.pruned(doc, schema, dropped=dropped), schema)
         self._dropped(kind, dropped, options)
-        found = [*builtin.causes(doc, old), *schemas.causes(doc, schema)]
+        found = [*metadata.checked(doc, old), *schemas.causes(doc, schema)]
         if found:
             raise problems.invalid(kind.group, kind.kind, str(doc["metadata"].get("name", "")), found)
         return doc

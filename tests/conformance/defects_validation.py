@@ -1,0 +1,96 @@
+"""Defects of what is refused, pruned and defaulted, and of how definitions are served; what happens to stored objects stands beside."""
+
+import copy
+from typing import Any
+
+from gitops_canary.sandbox.apiserver import builtin, fields, openapi, schemas
+from gitops_canary.sandbox.apiserver.finishing import Finisher
+from gitops_canary.sandbox.apiserver.kinds import Kinds
+from gitops_canary.sandbox.apiserver.objects import Objects
+from gitops_canary.sandbox.apiserver.rules import autoscalers, data, pods, services, workloads
+from gitops_canary.sandbox.apiserver.structure import Structure
+from tests.conformance.planting import Defect, around, instead
+
+
+def _named(original: Any, self: Any, kind: Any, namespace: str, sent: Any, options: Any) -> Any:
+    return original(self, kind, namespace, {**sent, "metadata": {"name": "some", **sent.get("metadata", {})}}, options)
+
+
+def _unversioned(original: Any, self: Any, kind: Any, namespace: str, sent: Any, options: Any) -> Any:
+    meta = {key: value for key, value in sent["metadata"].items() if key != "resourceVersion"}
+    return original(self, kind, namespace, {**sent, "metadata": meta}, options)
+
+
+def _mended(original: Any, self: Any, kind: Any, namespace: str, sent: Any) -> Any:
+    if not isinstance(sent, dict):
+        return original(self, kind, namespace, {"metadata": {}})
+    meta = {key: value for key, value in (sent.get("metadata") or {}).items() if key != "namespace"}
+    return original(self, kind, namespace, {**sent, "metadata": meta})
+
+
+DEFECTS = (
+    Defect(
+        "built-in kinds are not validated",
+        instead(builtin, "causes", lambda *_: []),
+        (
+            r"test_a_body_that_is_no_object_of_the_kind_is_refused\[(a bad name|a bad key)\]",
+            "test_an_event_about_another_namespace_is_refused",
+            "test_an_immutable_config_stays_immutable_and_names_every_field",
+            "test_no_finalizer_can_be_added_once_the_end_has_begun",
+            "test_a_refusal_says_why_in_the_same_words",
+            "test_what_may_not_change_is_refused_when_it_does",
+            r"test_a_wrong_object_is_refused_.*\[(jobs|namespaces|serviceaccounts|poddisr.*|leases|roles|clusterroles|rolebindings)\]",
+        ),
+    ),
+    Defect(
+        "shares of replicas are not looked at",
+        instead(workloads, "number_or_percent", lambda *_, **__: iter(())),
+        (r"test_a_wrong_object_is_refused_.*\[deployments\]",),
+    ),
+    Defect("probes are not looked at", instead(pods, "_probe", lambda *_, **__: iter(())), (r"test_a_wrong_object_is_refused_.*\[pods\]",)),
+    Defect("any text is an address", instead(services, "_is_address", lambda _: True), (r"test_a_wrong_object_is_refused_.*\[services\]",)),
+    Defect(
+        "a config may have any size", instead(data, "MOST_BYTES", 2**40), (r"test_a_wrong_object_is_refused_.*\[(configmaps|secrets)\]",)
+    ),
+    Defect(
+        "an autoscaler's behaviour is not looked at",
+        instead(autoscalers, "_rules", lambda *_: iter(())),
+        (r"test_a_wrong_object_is_refused_.*\[horizontalpodautoscalers\]",),
+    ),
+    Defect(
+        "types of built-in fields are not looked at",
+        instead(fields, "decoded", lambda doc, kind: (copy.deepcopy(doc), [])),
+        (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[a number as data\]",),
+    ),
+    Defect("any text is a quantity", instead(fields, "_quantity", str), ("test_a_quantity_that_is_none_is_refused",)),
+    Defect("a name is made up", around(Objects, "create", _named), (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[no name\]",)),
+    Defect(
+        "a new object's version is overlooked",
+        around(Objects, "create", _unversioned),
+        (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[a version of its own\]",),
+    ),
+    Defect(
+        "an object's namespace is overlooked",
+        around(Objects, "_received", _mended),
+        (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[(a list|another namespace)\]",),
+    ),
+    Defect("custom kinds are not validated", instead(schemas, "causes", lambda *_: []), (r"test_a_custom_object_that_does_not_fit.*",)),
+    Defect(
+        "unknown fields of custom kinds stay",
+        around(schemas, "pruned", lambda original, doc, *_, **__: copy.deepcopy(doc)),
+        (r"test_a_custom_object_is_pruned_and_defaulted\[(unknown fields go|nested unknown goes)\]",),
+    ),
+    Defect(
+        "an apply to a custom object loses its nulls",
+        instead(Structure, "keeps_null", lambda *_: False),
+        (r"test_an_apply_keeps_the_nulls_of_a_custom_object.*",),
+    ),
+    Defect("nothing is defaulted", instead(schemas, "defaulted", lambda doc, _: doc), (r"test_a_custom_object_is_pruned_and_defaulted.*",)),
+    Defect(
+        "unknown fields are not told of",
+        instead(Finisher, "_dropped", lambda *_: None),
+        (r"test_unknown_fields_are_warned_of_or_refused\[.*", "test_kubectl_refuses_a_field_that_is_none"),
+    ),
+    Defect("definitions define nothing", instead(Kinds, "define", lambda *_: None), ("test_a_definition_makes_its_kind_served.*",)),
+    Defect("discovery tells no resource", instead(openapi, "resource_list", lambda *_: {"resources": []}), ("test_discovery_tells_.*",)),
+)
