@@ -2,6 +2,7 @@
 product is played on the sandbox with its defect awake; what came of it goes into a file."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -46,6 +47,8 @@ class Planter:
         case = case_of(item.nodeid)
         defect = defect_for(case, self._defects)
         entry = self._seen[case] = {"defect": defect.says if defect else "", "met": False, "failed": False, "by": ""}
+        if defect is not None and not defect.early:
+            self._switch.forget(defect)
         self._switch.wake({*self._early(item), *([defect] if defect else [])})
         Onlooker.met = staticmethod(lambda: defect is not None and self._switch.met(defect))
         try:
@@ -67,6 +70,7 @@ class Planter:
 
     def pytest_sessionfinish(self) -> None:
         self._file.write_text(json.dumps(self._seen))
+        shutil.rmtree(self._switch.folder, ignore_errors=True)
 
 
 def _by(item: pytest.Item, error: BaseException) -> str:

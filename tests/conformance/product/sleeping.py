@@ -71,6 +71,10 @@ class Switch:
     def meet(self, defect: Defect) -> None:
         (self.folder / defect.key).touch()
 
+    def forget(self, defect: Defect) -> None:
+        """An earlier story may have met it too."""
+        (self.folder / defect.key).unlink(missing_ok=True)
+
     def met(self, defect: Defect) -> bool:
         return (self.folder / defect.key).exists()
 
