@@ -30,6 +30,11 @@ def differs(printed: Sequence[str], expected: Sequence[str]) -> str:
     return "the end: more is printed than expected"
 
 
+def fits(line: str, expected: str) -> bool:
+    """Whether this printed line is that one of the guide's, which is more than `…`."""
+    return expected.strip() != ANY and re.fullmatch(_piece(expected), f"{masked(line)}\n") is not None
+
+
 def _piece(line: str) -> str:
     if line.strip() == ANY:
         return r"(?:[^\n]*\n)*?"
