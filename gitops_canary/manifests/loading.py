@@ -38,7 +38,7 @@ class Document:
 def decode(data: bytes) -> str:
     """Bytes of a manifest to text without its BOM; line ends are kept. Unreadable for anything but UTF-8 and for NUL bytes."""
     if len(data) > MAX_BYTES:
-        raise Unreadable(f"the file has {len(data)} bytes, more than {MAX_BYTES}", 1)
+        raise Unreadable(f"the file has more than {MAX_BYTES} bytes", 1)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -103,7 +103,7 @@ def test_hostile_text_is_refused_with_a_sentence(text: str, sentence: str) -> No
 
 
 BYTES = [
-    pytest.param(b"a" * (4 * 2**20 + 1), "bytes, more than", 1, id="B25 too large"),
+    pytest.param(b"a" * (4 * 2**20 + 1), "more than .* bytes", 1, id="B25 too large"),
     pytest.param("a: 1\n".encode("utf-16"), "not UTF-8", 1, id="B26 UTF-16"),
     pytest.param(b"a: 1\nb: \0\n", "NUL", 2, id="B26 NUL"),
     pytest.param(b"a: 1\n\nb: \xff\n", "not UTF-8", 3, id="B26 Latin-1"),

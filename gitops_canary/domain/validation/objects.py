@@ -9,7 +9,7 @@ from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND, HelmReleaseSpec, is_helmrelease, parse_helmrelease
 from gitops_canary.domain.resources import Ref, Resource
 from gitops_canary.domain.sync import duplicates, ignored
-from gitops_canary.domain.validation.canaries import spec_or_complaint, twice_named
+from gitops_canary.domain.validation.canaries import complained_of, spec_or_complaint, twice_named
 from gitops_canary.domain.validation.findings import Finding, at
 from gitops_canary.domain.validation.images import image_findings
 from gitops_canary.domain.validation.releases import Charts, release_findings
@@ -40,7 +40,7 @@ def _one(resource: Resource, everything: tuple[Resource, ...], charts: Charts, m
     if (resource.ref.api_version, resource.ref.kind) == CANARY and resource.place not in misshapen:
         canary = spec_or_complaint(resource.doc, resource.ref.namespace)
         if isinstance(canary, str):
-            yield at(resource, ("spec",), "error", "canary", canary)
+            yield at(resource, complained_of(canary, resource.doc), "error", "canary", canary)
         else:
             for path, sentence in twice_named(resource.doc):
                 yield at(resource, path, "warning", "canary", f"{resource.ref}: {sentence}")
