@@ -39,6 +39,52 @@ def test_kubectl_applies_workloads_and_custom_kinds(kubectl: Kubectl, how: list[
     assert (LAST in found["metadata"]["annotations"]) is (how == [])
 
 
+@BOTH
+def test_kubectl_applies_a_list(kubectl: Kubectl, how: list[str]) -> None:
+    items = [config_map("one", a="1"), deployment("web", 0), widget()]
+    said = kubectl("apply", *how, "-f", "-", input={"apiVersion": "v1", "kind": "List", "items": items})
+    assert [line.split()[0] for line in said.splitlines()] == [
+        "configmap/one", "deployment.apps/web", "widget.conformance.gitops-canary.dev/one"
+    ]  # fmt: skip
+    assert kubectl.get("cm", "one")["data"] == {"a": "1"}
+
+
+def test_kubectl_refuses_a_list_with_a_field_that_is_none(kubectl: Kubectl) -> None:
+    wrong = deployment("web", 0)
+    wrong["spec"]["template"]["spec"]["containers"][0]["imag"] = "app:1"
+    ran = kubectl.run("apply", "-f", "-", input={"apiVersion": "v1", "kind": "List", "items": [config_map(), wrong]})
+    assert ran.returncode == 1
+    assert 'ValidationError(Deployment.spec.template.spec.containers[0]): unknown field "imag"' in ran.stderr
+    assert kubectl.run("get", "cm", "one").returncode == 1
+
+
+EXPLAINED = {
+    "deployment.spec.replicas": "FIELD: replicas <integer> DESCRIPTION: Number of desired pods. This is a pointer to distinguish",
+    "deployment.spec": "selector <LabelSelector> -required-",
+    "pod.spec.containers.env": "FIELD: env <[]EnvVar> DESCRIPTION: List of environment variables to set in the container.",
+    "hpa.spec.metrics": "FIELD: metrics <[]MetricSpec>",
+    "job.spec.template.spec.restartPolicy": "FIELD: restartPolicy <string>",
+    "configmap": "KIND: ConfigMap VERSION: v1 DESCRIPTION: ConfigMap holds configuration data for pods to consume.",
+    "widget.spec": "KIND: Widget VERSION: v1 FIELD: spec <Object>",
+    "widget.spec.size": "FIELD: size <integer>",
+}
+
+
+def _explained(kubectl: Kubectl, path: str) -> str:
+    """On one line: where lines break is not what is compared."""
+    return " ".join(kubectl("explain", path).split())
+
+
+@pytest.mark.parametrize("path", EXPLAINED)
+def test_kubectl_explains(kubectl: Kubectl, path: str) -> None:
+    assert EXPLAINED[path] in _explained(kubectl, path)
+
+
+def test_kubectl_explains_no_field_that_is_none(kubectl: Kubectl) -> None:
+    ran = kubectl.run("explain", "deployment.spec.odd")
+    assert (ran.returncode, 'field "odd" does not exist' in ran.stderr) == (1, True)
+
+
 def test_kubectl_refuses_a_field_that_is_none(kubectl: Kubectl) -> None:
     ran = kubectl.run("apply", "-f", "-", input={**config_map(), "odd": 1})
     assert ran.returncode == 1

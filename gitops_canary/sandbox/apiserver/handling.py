@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from gitops_canary.sandbox.apiserver import openapi, tables
+from gitops_canary.sandbox.apiserver import openapi, openapi_v2, tables
 from gitops_canary.sandbox.apiserver.access import Access, Attributes, Tokens, User, service_account
 from gitops_canary.sandbox.apiserver.aggregating import Aggregator, Elsewhere
 from gitops_canary.sandbox.apiserver.bodies import body_of, form_of, json_answer, options_of, partial
-from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, CREATED_BY_UPDATE, TOLD_WHEN_DELETED
+from gitops_canary.sandbox.apiserver.kinds import BUILT_IN, CREATE_ONLY, CREATED_BY_UPDATE, TOLD_WHEN_DELETED
 from gitops_canary.sandbox.apiserver.listing import Watch, listed
 from gitops_canary.sandbox.apiserver.managing import Options
 from gitops_canary.sandbox.apiserver.objects import Objects
@@ -98,6 +98,8 @@ class Handler:
         parts = path.strip("/").split("/")
         if parts[:1] == ["apis"] and len(parts) == 4 and (parts[1], parts[2]) in CREATE_ONLY and request.method == "POST":
             return json_answer(answered(self.access, self.tokens, user, parts[3], await body_of(request)), 201)
+        if parts[0] == "openapi" and len(parts) > 1:
+            await self._prepare(parts)
         found = self._discovery(path, parts)
         if found is None:
             return None
@@ -105,7 +107,15 @@ class Handler:
             raise Problem(405, "MethodNotAllowed", f"{request.method} is not supported on {request.path}")
         if user.name != "?" and not self.access.allows(user, Attributes("get", path=path)):
             raise Problem(403, "Forbidden", f'User "{user.name}" cannot get path "{path}"')
+        if path == "/openapi/v2" and openapi_v2.ASKED in request.headers.get("Accept", ""):
+            return web.Response(body=openapi_v2.encoded(openapi.VERSION), content_type=openapi_v2.ANSWERED)
         return web.Response(text="ok") if found == "ok" else json_answer(found)
+
+    async def _prepare(self, parts: list[str]) -> None:
+        """What OpenAPI tells of built-in kinds is read once, which takes a while: the others go on being answered."""
+        group, version = (parts[3], parts[-1]) if parts[2:3] == ["apis"] and len(parts) == 5 else ("", parts[-1])
+        kinds = list(BUILT_IN if parts[1] == "v2" else self.objects.kinds.in_version(group, version))
+        await asyncio.to_thread(openapi.prepare, kinds)
 
     def _discovery(self, path: str, parts: list[str]) -> Any:
         plain: Mapping[str, Callable[[], Any]] = {
@@ -115,8 +125,9 @@ class Handler:
             "/version": openapi.version,
             "/api": lambda: openapi.api_versions(self._address()),
             "/apis": lambda: openapi.group_list(self.objects.kinds, self.aggregator.groups()),
+            "/openapi/v2": lambda: openapi_v2.document(openapi.VERSION),
             "/openapi/v3": lambda: openapi.index(self.objects.kinds),
-            "/": lambda: {"paths": ["/api", "/apis", "/healthz", "/openapi/v3", "/version"]},
+            "/": lambda: {"paths": ["/api", "/apis", "/healthz", "/openapi/v2", "/openapi/v3", "/version"]},
         }
         if path in plain:
             return plain[path]()

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gitops_canary.sandbox.apiserver.described import described
 from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, VERBS, Kind, Kinds
+from gitops_canary.sandbox.apiserver.openapi_v2 import GVK, mark_of
 
 VERSION = "v1.36.0"
 QUERY = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")
@@ -98,8 +100,15 @@ def index(kinds: Kinds) -> dict[str, Any]:
     return {"paths": paths}
 
 
+def prepare(kinds: Iterable[Kind]) -> None:
+    """Reads the client's models of these kinds, once; that takes a while, so it may be called on any thread."""
+    for kind in kinds:
+        if not kind.custom:
+            described(kind.api_version, kind.kind)
+
+
 def document(kinds: Kinds, group_name: str, version_name: str) -> dict[str, Any] | None:
-    """Schemas and paths of one group version; built-in kinds accept any field here, the server checks them itself."""
+    """Schemas and paths of one group version; a built-in kind that the client does not know has a body of any shape."""
     found = kinds.in_version(group_name, version_name)
     if not found and (group_name, version_name) not in CREATE_ONLY:
         return None
@@ -107,9 +116,11 @@ def document(kinds: Kinds, group_name: str, version_name: str) -> dict[str, Any]
     schemas: dict[str, Any] = {}
     paths: dict[str, Any] = {}
     for kind in found:
-        mark = {"group": kind.group, "version": kind.version, "kind": kind.kind}
-        name = f"{'.'.join(reversed(group_name.split('.'))) or 'io.k8s.api.core'}.{version_name}.{kind.kind}"
-        schemas[name] = {**(_custom(kind) if kind.custom else _any()), "x-kubernetes-group-version-kind": [mark]}
+        mark = mark_of(kind)
+        known = None if kind.custom else described(kind.api_version, kind.kind)
+        name = known[0] if known else f"{'.'.join(reversed(group_name.split('.'))) or 'io.k8s.api.core'}.{version_name}.{kind.kind}"
+        schemas |= known[1] if known else {name: _custom(kind) if kind.custom else _any()}
+        schemas[name] = {**schemas[name], GVK: [mark]}
         within = f"{base}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{base}/{kind.plural}"
         paths[within] = {"post": _operation("post", mark, name)}
         paths[f"{within}/{{name}}"] = {verb: _operation(verb, mark, name) for verb in ("get", "put", "patch", "delete")}

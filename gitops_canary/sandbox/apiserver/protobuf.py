@@ -48,15 +48,15 @@ def _decode(data: bytes) -> Doc:
             api_version, kind = meta.get(1, b"").decode(), meta.get(2, b"").decode()
         elif number == 2:
             raw = value
-    name = _message_name(api_version, kind)
+    name = message_name(api_version, kind)
     if name not in _messages():
         raise unsupported(f"protobuf bodies of {api_version} {kind} are not supported here: send JSON")
     return {"apiVersion": api_version, "kind": kind, **_message(name, raw, 0)}
 
 
-def _message_name(api_version: str, kind: str) -> str:
+def message_name(api_version: str, kind: str) -> str:
     """`rbac.authorization.k8s.io/v1` is the package io.k8s.api.rbac.v1."""
-    if kind == "DeleteOptions":
+    if kind in ("DeleteOptions", "ObjectMeta"):
         return f"{META}.{kind}"
     group, _, version = api_version.rpartition("/")
     return f"io.k8s.api.{group.split('.')[0] or 'core'}.{version}.{kind}"
