@@ -30,8 +30,6 @@ SERVERS: Mapping[str, str] = {
 }
 """Programs that judge us, by file name, and how each is asked for its version."""
 ALIASES = {"registry": "docker-registry"}
-STAND_INS = "/pytest-of-"
-"""What a test wrote into its own folder is nobody's program."""
 LEFT_OUT = pytest.StashKey[dict[str, int]]()
 """What was left out: a sentence, and how many tests (0: not counted)."""
 STARTED = pytest.StashKey[dict[str, str]]()
@@ -49,8 +47,13 @@ def _heard(event: str, arguments: tuple[Any, ...]) -> None:
     path = os.fsdecode(first)
     name = ALIASES.get(os.path.basename(path), os.path.basename(path))
     # It is told before it is tried: what is not there has not been started.
-    if name in SERVERS and name not in _started and (found := shutil.which(path)) and STAND_INS not in found:
+    if name in SERVERS and name not in _started and (found := shutil.which(path)) and _is_itself(found):
         _started[name] = found
+
+
+def _is_itself(path: str) -> bool:
+    """Not what a test wrote into its own folder, and not the SDK, which runs as Python under the name `helm`."""
+    return "/pytest-of-" not in path and os.path.realpath(path) != os.path.realpath(sys.executable)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -33,6 +33,14 @@ def test_what_was_started_is_told_with_its_version_and_nothing_else(tmp_path: Pa
     assert [line.split()[:2] for line in listed if line.startswith("  ")] == [["git", "version"]]
 
 
+def test_what_only_bears_a_server_s_name_is_not_told(tmp_path: Path) -> None:
+    (tmp_path / "helm").symlink_to(sys.executable)
+    (tmp_path / "test_other.py").write_text(STARTS_GIT.replace("'git'", f"'{tmp_path}/helm'"))
+    told = run(tmp_path)
+    assert "  git" in told.stdout
+    assert "  helm" not in told.stdout
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["one-process", "workers"])
 def test_a_run_that_must_meet_every_server_fails_when_one_did_not_take_part(tmp_path: Path, workers: tuple[str, ...]) -> None:
     told = run(tmp_path, "--every-server", *workers)

@@ -1,8 +1,16 @@
 """Defects of who owns which field that made-up sequences have found; of the rest of server-side apply `defects_objects.py` has them."""
 
-from gitops_canary.sandbox.apiserver import ownership
+from typing import Any
+
+from gitops_canary.sandbox.apiserver import objects, ownership
 from gitops_canary.sandbox.apiserver.structure import Structure
-from tests.conformance.planting import Defect, instead
+from tests.conformance.planting import Defect, around, instead
+
+
+def _without_status(original: Any, kind: Any, new: Any, old: Any, options: Any, now: str) -> Any:
+    entries = original(kind, new, old, options, now)
+    return entries if old is None or options.subresource else [one for one in entries if one.get("subresource") != "status"]
+
 
 # fmt: off
 DEFECTS = (
@@ -11,6 +19,9 @@ DEFECTS = (
     )),
     Defect("an applied null is nothing", instead(Structure, "keeps_null", lambda *_: False), (
         r"test_an_apply_keeps_the_nulls_of_a_custom_object\[.*\]",
+    )),
+    Defect("a plain write takes the status from its writer", around(objects, "managed", _without_status), (
+        r"test_a_status_stays_its_writer_s_when_others_write_the_object\[.*\]",
     )),
     Defect("a forced apply takes the maps that its fields stand in", instead(ownership, "containers", lambda *_: set()), (
         "test_a_map_that_the_schema_does_not_name_stays_its_writer_s_when_all_in_it_was_forced",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.client import APPLY, MERGE, Api, Doc
-from tests.conformance.objects import WIDGETS, config_map, container, deployment, service, widget
+from tests.conformance.objects import WIDGETS, config_map, container, deployment, pod, service, widget
 
 
 def owners(doc: Doc) -> dict[str, Any]:
@@ -103,6 +103,17 @@ def test_a_map_that_the_schema_does_not_name_stays_its_writer_s_when_all_in_it_w
     fields = {"f:size": {}, "f:free": {"f:image": {"f:tag": {}}}}
     kept = {"f:size": {}, "f:color": {}, "f:free": {"f:image": {}}}
     assert owners(forced.body) == {"helm": {"f:spec": fields}, "human": {"f:spec": kept}}
+
+
+@pytest.mark.parametrize("plural", ["pods", WIDGETS], ids=["built-in", "custom"])
+def test_a_status_stays_its_writer_s_when_others_write_the_object(api: Api, plural: str) -> None:
+    made = api.create(plural, pod() if plural == "pods" else widget(), fieldManager="human").body
+    api.patch(plural, "one", {"status": {"phase": "Running"}}, MERGE, "status", fieldManager="controller")
+    for labels in ({}, {"l": "1"}):
+        patched = api.patch(plural, "one", {"metadata": {"labels": labels}}, MERGE, fieldManager="human")
+        kept = [entry for entry in patched.meta["managedFields"] if entry["manager"] == "controller"]
+        assert [(entry["subresource"], list(entry["fieldsV1"])) for entry in kept] == [("status", ["f:status"])]
+    assert patched.meta["uid"] == made["metadata"]["uid"]
 
 
 def test_equal_values_are_owned_together(api: Api) -> None:

@@ -39,6 +39,9 @@ def managed(kind: Kind, new: Doc, old: Doc | None, options: Options, now: str) -
         return [entry_of(kind, options, "Update", now, paths)] if paths else []
     entries = [(entry, ownership.paths_of(entry.get("fieldsV1") or {})) for entry in old["metadata"].get("managedFields") or ()]
     touched = {path for path in paths if (not ownership.has(old, path) if path in maps else differs(old, new, path))}
+    # What this write cannot change (the status, mostly) stays with whoever wrote it.
+    aside = {path for _, known in entries for path in known - paths if _nobodys(path, kind, new, options) and ownership.has(new, path)}
+    paths |= aside
     if not touched and all(known <= paths for _, known in entries):
         return list(old["metadata"].get("managedFields") or ())
     mine = next((known for entry, known in entries if is_ours(entry, options, "Update")), set())
