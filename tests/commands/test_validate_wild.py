@@ -76,6 +76,32 @@ def test_B42_two_metrics_of_one_name_get_a_warning(tmp_path: Path, capsys: Captu
     assert "two metrics are called a" in seen.findings[0]["sentence"]
 
 
+TEMPLATE = """apiVersion: flagger.app/v1beta1
+kind: MetricTemplate
+metadata: {name: own, namespace: test}
+spec: {provider: {type: prometheus, address: 'http://p:9090'}, query: 'up{app="{{ target }}", ns="{{ namespace }}"}[{{ interval }}]'}
+"""
+QUERIES = {
+    "inline": ("{name: a, query: 'up{app=\"{{ target }}\"}'}", "", ""),
+    "B44 an unknown word inline": ("{name: a, query: 'up{{ bogus }}'}", "", "it has no value for bogus"),
+    "B44 a loop": ("{name: a, query: 'up{{ range . }}'}", "", "only plain functions such as {{ target }} are supported"),
+    "a template": ("{name: a, templateRef: {name: own}}", TEMPLATE, ""),
+    "a template that is elsewhere": ("{name: a, templateRef: {name: none}}", TEMPLATE, ""),
+    "a variable": ("{name: a, templateRef: {name: own}, templateVariables: {x: web}}", TEMPLATE.replace("target", "variables.x"), ""),
+    "a variable that is not given": ("{name: a, templateRef: {name: own}}", TEMPLATE.replace("target", "variables.x"), "no value for variables.x"),
+    "another provider": ("{name: a, templateRef: {name: own}}", TEMPLATE.replace("type: prometheus", "type: datadog"), "provider type datadog is not supported"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("metric", "template", "words"), QUERIES.values(), ids=QUERIES)
+def test_a_query_that_the_operator_could_not_put_is_an_error(
+    metric: str, template: str, words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    seen = Validated(capsys, repository(tmp_path, {"a.yaml": CANARY + f"    metrics: [{metric}]\n", "t.yaml": template}), "--no-render")
+    assert seen.short == ([("a.yaml:18", "error", "canary")] if words else []), seen.findings
+    assert all(words in one["sentence"] for one in seen.findings)
+
+
 CHART = {
     "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 0.1.0\n",
     "charts/web/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",

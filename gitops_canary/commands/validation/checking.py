@@ -7,6 +7,7 @@ from gitops_canary.adapters.folder import Folder
 from gitops_canary.adapters.helm.rendering import Renderer
 from gitops_canary.commands.validation.addresses import address_findings
 from gitops_canary.commands.validation.charts import Rendering, read_charts, render_all
+from gitops_canary.commands.validation.queries import query_findings
 from gitops_canary.commands.validation.schemas import schema_complaints
 from gitops_canary.commands.validation.unreadable import unreadable_findings
 from gitops_canary.domain.lookups import placed
@@ -59,6 +60,7 @@ def check(folder: Folder, scope: Scope, helm: Renderer | None) -> Report:
         *misshapen,
         *validate(resources, charts, places),
         *address_findings(releases_of(resources)),
+        *query_findings(resources, places),
     ]
     rendering = render_all(folder, charts, list(releases_of(resources)), helm) if helm else Rendering()
     found = merged(located_all(folder, [*plain, *rendering.findings, *_rendered(rendering, resources)]))

@@ -30,10 +30,11 @@ class Asks:
             return QueryAsk(check.key, server, check.window, "request-success-rate", spec.namespace, spec.target.name)
         if metric.builtin:
             return QueryAsk(check.key, server, check.window, "request-duration", spec.namespace, spec.target.name)
-        if metric.template is None:
-            return QueryAsk(check.key, server, check.window, expression=metric.query)
         try:
-            address, expression = self._template(spec, metric, check.window)
+            if metric.template is None:
+                address, expression = "", render(metric.query, spec, metric, check.window)
+            else:
+                address, expression = self._template(spec, metric, check.window)
         except UserError as error:
             return Answered("unreachable", message=str(error))
         return QueryAsk(check.key, address or server, check.window, expression=expression)
@@ -45,12 +46,18 @@ class Asks:
         doc: Doc | None = self._cluster.get(Ref("flagger.app/v1beta1", "MetricTemplate", namespace, name))
         if doc is None:
             raise UserError(f"cannot ask MetricTemplate {name}.{namespace}: there is none")
-        provider = doc["spec"].get("provider") or {}
-        if provider.get("type") != "prometheus":
-            raise UserError(f"cannot ask MetricTemplate {name}.{namespace}: provider type {provider.get('type')} is not supported yet")
-        if provider.get("secretRef"):
-            raise UserError(f"cannot ask MetricTemplate {name}.{namespace}: provider.secretRef is not supported yet")
-        return str(provider.get("address") or ""), render(str(doc["spec"].get("query") or ""), spec, metric, window)
+        return of_template(doc, spec, metric, window)
+
+
+def of_template(doc: Doc, spec: CanarySpec, metric: Metric, window: float) -> tuple[str, str]:
+    """(address, PromQL) of a MetricTemplate's text for this canary; UserError for what cannot be asked."""
+    what = f"MetricTemplate {doc['metadata']['name']}.{metric.template[0] if metric.template else spec.namespace}"
+    provider = doc["spec"].get("provider") or {}
+    if provider.get("type") != "prometheus":
+        raise UserError(f"cannot ask {what}: provider type {provider.get('type')} is not supported yet")
+    if provider.get("secretRef"):
+        raise UserError(f"cannot ask {what}: provider.secretRef is not supported yet")
+    return str(provider.get("address") or ""), render(str(doc["spec"].get("query") or ""), spec, metric, window)
 
 
 def render(query: str, spec: CanarySpec, metric: Metric, window: float) -> str:
