@@ -7,6 +7,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=("build", "run"),
+        metavar="build|run",
         help="build: into the cache (needs Go, which the extra `control-plane` brings; about 11 minutes once); run: until Ctrl-C",
     )
 

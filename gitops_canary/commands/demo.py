@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from gitops_canary.commands.folders import made, placed
 from gitops_canary.domain.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,13 +35,13 @@ def run(args: argparse.Namespace) -> int:
     except ImportError as error:
         raise UserError(f"cannot run the demo: {error.name} is not installed", hint="pip install 'gitops-canary[demo]'") from error
 
+    picture = placed(args.picture, "--picture")
     with tempfile.TemporaryDirectory(prefix="gitops-canary-demo-") as temporary:
-        folder = Path(args.dir or temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = made(args.dir or temporary, "--dir")
         # Where the API server is real, so is whatever else this machine has.
         hosts: Literal["auto", "sandbox"] = "auto" if args.control_plane == "real" else "sandbox"
         world = World(folder, Shape(args.control_plane, registry=hosts, git=hosts, proxy=args.proxy, metrics=args.metrics))
-        show = Show(picture_from="answers 500" if args.picture else "")
+        show = Show(picture_from="answers 500" if picture else "")
         story = Story(world, show, break_rollback=args.break_rollback)
         try:
             happened = story.run()
@@ -55,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
             if happened and world.plane is not None:
                 show.chapter("What stock kubectl and helm say of it")
                 show.console.print(_stock_tools(world.plane), markup=False)
-            if args.picture:
-                show.save(Path(args.picture), "make demo")
+            if picture:
+                show.save(picture, "make demo")
             if args.keep:
                 _look_around(show, world.kubeconfig, world.git.root / f"{REPOSITORY}.git")
         finally:

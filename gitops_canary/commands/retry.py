@@ -10,6 +10,7 @@ from gitops_canary.settings import load_settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "gitops-canary retry NAMESPACE/NAME [TAG] [--config FILE] [--git-url URL] [any other setting, see --help]"
     parser.add_argument("canary", metavar="NAMESPACE/NAME", help="the canary whose tag failed")
     parser.add_argument("tag", nargs="?", default="", help="the tag to try again (default: the last that was quarantined)")
     add_settings(parser)
@@ -20,7 +21,9 @@ def run(args: argparse.Namespace) -> int:
 
     namespace, slash, name = args.canary.partition("/")
     if not (namespace and slash and name):
-        raise UserError(f"cannot retry {args.canary!r}: it is no NAMESPACE/NAME")
+        raise UserError(
+            f"cannot retry {args.canary!r}: it is no NAMESPACE/NAME", hint="e.g. test/frontend, as `kubectl get canaries -A` lists them"
+        )
     settings, _ = load_settings(given_settings(args), file=args.config)
     with tempfile.TemporaryDirectory(prefix="gitops-canary-") as folder, repository_of(settings, Path(folder)) as (repository, edit_for):
         repository.fetch()

@@ -10,6 +10,7 @@ from gitops_canary.settings import load_settings
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "gitops-canary run [--config FILE] [--git-url URL] [any other setting, see --help]"
     add_settings(parser)
 
 

@@ -3,10 +3,10 @@
 import argparse
 import sys
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops_canary.adapters.ending import told_to_end
+from gitops_canary.commands.folders import made
 from gitops_canary.domain.errors import UserError
 from gitops_canary.sandbox.data import folder as data_folder
 
@@ -75,8 +75,7 @@ def _world(args: argparse.Namespace) -> None:
 
     show = Show()
     with tempfile.TemporaryDirectory(prefix="gitops-canary-sandbox-") as temporary:
-        folder = Path(args.dir or temporary).resolve()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = made(args.dir or temporary, "--dir")
         world = World(folder, Shape(control_plane=args.control_plane))
         try:
             for step in world.steps():
@@ -159,9 +158,15 @@ def _mesh(args: argparse.Namespace) -> None:
 
 
 def _push(args: argparse.Namespace) -> None:
+    from gitops_canary.sandbox.programs.behaviour import read_behaviour
     from gitops_canary.sandbox.registryd.images import BEHAVIOUR, PROGRAM, Target, push_image
 
     name, colon, tag = args.image.rpartition(":")
     if not (name and colon and tag) or "/" in tag:
         raise UserError(f"cannot push {args.image!r}: it is no NAME:TAG", hint="e.g. stefanprodan/podinfo:3.1.1")
+    if not args.registry.startswith(("http://", "https://")):
+        raise UserError(
+            f"cannot push to {args.registry!r}: it is no URL", hint="--registry http://127.0.0.1:<port>, as the sandbox prints it"
+        )
+    read_behaviour(args.behaviour)
     print(push_image(Target(args.registry), name, tag, labels={PROGRAM: args.program, BEHAVIOUR: args.behaviour}))

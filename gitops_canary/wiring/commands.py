@@ -35,7 +35,10 @@ def key_store_of(settings: Settings) -> Iterator[KeyStore]:
 def repository_of(settings: Settings, state: Path) -> Iterator[tuple[GitRepository, RetryEdit]]:
     """The cluster repository with the operator's deploy key, for a command that commits, and its `retry` edit."""
     if not settings.git_url:
-        raise UserError("cannot reach the cluster repository: there is no --git-url")
+        raise UserError(
+            "cannot reach the cluster repository: there is no --git-url",
+            hint="give the one that the operator has: --git-url, GITOPS_CANARY_GIT_URL or a settings file with --config",
+        )
     transport = Transport(git_options(settings, state))
     repository = GitRepository(settings.git_url, settings.git_branch, transport)
     reader = Reader(loader(settings, ParseCache()), settings.cluster_name, settings.k8s_default_namespace)

@@ -143,3 +143,25 @@ def test_colour_is_for_terminals_and_who_asks(
     seen = program("validate", str(repository(tmp_path, {"a.yaml": "a: ["})), "--no-render")
     assert (any(f"\x1b[{code}m" in seen.stdout for code in ("1;31", "31"))) is coloured
     assert "error" in seen.stdout
+
+
+PUSH = ["sandbox", "push", "podinfo:1", "--registry"]
+REFUSED = {
+    "demo folder": (["demo", "--dir", "{}/file/x"], "cannot use the folder {}/file/x: Not a directory; name one with --dir"),
+    "sandbox folder": (["sandbox", "--dir", "{}/file"], "cannot use the folder {}/file: File exists; name one with --dir"),
+    "picture": (["demo", "--picture", "{0}/no/a.svg"], "cannot write {0}/no/a.svg: there is no folder {0}/no; name a file"),
+    "registry": ([*PUSH, "here"], "cannot push to 'here': it is no URL; --registry http://"),
+    "behaviour": ([*PUSH, "http://127.0.0.1:9", "--behaviour", "odd"], "behaviour is 'odd'; use good, errors=0.4"),
+    "retry": (["retry", "frontend"], "cannot retry 'frontend': it is no NAMESPACE/NAME; e.g. test/frontend"),
+    "no repository": (["retry", "test/frontend"], "there is no --git-url; give the one that the operator has"),
+    "no cluster": (["identity", "--kubeconfig", "{}/none"], "name one with --kubeconfig, or in the variable KUBECONFIG"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_done_is_said_at_once_with_what_to_do(name: str, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "file").touch()
+    words, sentence = REFUSED[name]
+    assert main([word.format(tmp_path) for word in words]) == EXIT_USER
+    said = capsys.readouterr()
+    assert (said.out, sentence.format(tmp_path) in said.err) == ("", True), said.err

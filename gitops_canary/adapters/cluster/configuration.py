@@ -35,7 +35,8 @@ def from_kubeconfig(path: str = "", context: str = "", limits: Limits | None = N
             load_config: Any = config.load_kube_config
             load_config(path or None, context=context or None, client_configuration=settings, persist_config=False)
         except (config.ConfigException, OSError, ValueError) as error:
-            raise UserError(f"cannot use the kubeconfig {path or '(default)'}: {error}") from error
+            hint = "name one with --kubeconfig, or in the variable KUBECONFIG"
+            raise UserError(f"cannot use the kubeconfig {path or '(default)'}: {error}", hint=hint) from error
         return _client(settings, limits or Limits())
 
     return Connection(load, limits)
