@@ -1,6 +1,7 @@
 """The Helm chart: the same objects as the kustomize build, values that reach the operator's settings, refusals that say what is wrong."""
 
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from helm_python import Chart
 from helm_python.errors import HelmError
 
 from gitops_canary import __version__
-from gitops_canary.settings import Settings, load_settings
+from gitops_canary.settings import Settings, flag_of, load_settings
 from tests.deploy.manifests import CHART, DEPLOY, built, by_name, comparable, notes, rendered
 
 VARIANTS = [pytest.param("cluster-wide", {}, id="cluster-wide"), pytest.param("one-namespace", {"namespace": "test"}, id="one-namespace")]
@@ -211,6 +212,13 @@ def test_a_url_with_a_login_stands_in_the_secret_and_in_no_note() -> None:
     assert "https://git.example/cluster takes a login that may write" in notes(values)
     with pytest.raises(HelmError, match="has a login in it: put it into your existingSecretSettings"):
         rendered({**values, "existingSecretSettings": "mine"})
+
+
+@pytest.mark.parametrize("name", [flag_of(one.name) for one in fields(Settings) if one.metadata["secret"]])
+def test_no_secret_setting_gets_into_the_config_map(name: str) -> None:
+    """But through a value of its own, which is kept in a Secret."""
+    with pytest.raises(HelmError, match=f"settings.{name} is a secret, and settings are kept in a ConfigMap: give it as the value "):
+        rendered({"settings": {name: "https://x.example/secret"}})
 
 
 def test_changed_settings_start_the_pod_anew() -> None:
