@@ -18,6 +18,16 @@ from tests.conformance.figures import Figures
 from tests.conformance.objects import crd
 from tests.conformance.stand_in import StandIn
 from tests.conformance.tools import Kubectl
+from tests.fixtures_servers import LEFT_OUT
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A cluster of somebody's keeps its own metrics server: the cases that put another in its place are left out there."""
+    taking = [item for item in items if "figures" in getattr(item, "fixturenames", ())]
+    if taking and config.getoption("--kubeconfig"):
+        config.stash[LEFT_OUT]["of autoscalers, which need a metrics server of the suite's own"] = len(taking)
+        config.hook.pytest_deselected(items=taking)
+        items[:] = [item for item in items if item not in taking]
 
 
 @pytest.fixture(scope="session")

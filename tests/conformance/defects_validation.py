@@ -9,7 +9,6 @@ from gitops_canary.sandbox.apiserver.kinds import Kinds
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.problems import Problem
 from gitops_canary.sandbox.apiserver.rules import autoscalers, data, pods, services, workloads
-from gitops_canary.sandbox.apiserver.structure import Structure
 from tests.conformance.planting import Defect, around, instead
 
 
@@ -84,11 +83,6 @@ DEFECTS = (
         "unknown fields of custom kinds stay",
         around(schemas, "pruned", lambda original, doc, *_, **__: copy.deepcopy(doc)),
         (r"test_a_custom_object_is_pruned_and_defaulted\[(unknown fields go|nested unknown goes)\]",),
-    ),
-    Defect(
-        "an apply to a custom object loses its nulls",
-        instead(Structure, "keeps_null", lambda *_: False),
-        (r"test_an_apply_keeps_the_nulls_of_a_custom_object.*",),
     ),
     Defect("nothing is defaulted", instead(schemas, "defaulted", lambda doc, _: doc), (r"test_a_custom_object_is_pruned_and_defaulted.*",)),
     Defect(
