@@ -10,7 +10,7 @@ LEFT_OUT = {
     file: sentence
     for file, present, sentence in (
         ("test_alerts.py", shutil.which("promtool") is not None, "the alert rules' own tests: there is no `promtool` on PATH"),
-        ("test_image.py", able(), "the tests of the image: they need root, `buildah` and `mmdebstrap`"),
+        ("test_image.py", able(), "the tests of the image: they need root, `buildah`, `mmdebstrap` and Debian's keyring"),
     )
     if not present
 }

@@ -19,12 +19,13 @@ CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 LEFT_OUT_OF_SLIM = ("doc", "man", "groff", "info", "locale", "lintian", "linda")
 CONFIGURED = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 """How this machine reaches packages; an image has no other way to know."""
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--")
 
 
 def able() -> bool:
-    """Whether this machine can build and run images at all: the two programs, and the rights to mount."""
-    if os.geteuid() or not all(map(shutil.which, ("buildah", "mmdebstrap", "unshare", "setpriv"))):
+    """Whether this machine can build and run images at all: the programs, Debian's keys, and the rights to mount."""
+    if os.geteuid() or not KEYRING.exists() or not all(map(shutil.which, ("buildah", "mmdebstrap", "unshare", "setpriv"))):
         return False
     return subprocess.run([*NAMESPACES, "mount", "-t", "tmpfs", "probe", "/mnt"], capture_output=True, check=False).returncode == 0
 
