@@ -154,6 +154,7 @@ def test_a_master_that_outlived_its_operator_is_ended_by_the_next(ssh_host: Host
     assert orphan.wait(5) is not None
     second.close()
     assert list(control_folder(options.state).iterdir()) == []
+    first.close()
 
 
 def test_a_new_key_ends_the_old_keys_connection(ssh_host: Host) -> None:
@@ -194,6 +195,7 @@ def test_the_private_key_is_readable_by_us_alone(ssh_host: Host) -> None:
     assert identity.stat().st_mode & 0o777 == 0o600
     assert control_folder(transport.options.state).stat().st_mode & 0o777 == 0o700
     assert "PRIVATE" not in repr(transport.key)
+    transport.close()
 
 
 def kill_mid_push(repository, served: BareRepository, edit, landed_first: bool):  # type: ignore[no-untyped-def]
