@@ -36,6 +36,10 @@ def told(command: Sequence[str], **given: str) -> str:
     return ended.stdout.strip()
 
 
+class NoDebian(Exception):
+    """The mirror of this machine has no such Debian, or cannot be reached: nothing that the product could mend."""
+
+
 class Builder:
     """Images and containers below one folder; `remove` takes them off again, mounts and all."""
 
@@ -49,10 +53,15 @@ class Builder:
         return told(command, BUILDAH_ISOLATION="chroot")
 
     def base(self) -> None:
-        """Debian under the name that the Dockerfile begins with, as slim as that image is."""
+        """Debian under the name that the Dockerfile begins with, as slim as that image is. NoDebian where its mirror gives none."""
         archive = str(self._folder / "base.tar")
         slim = [f"--dpkgopt=path-exclude=/usr/share/{one}/*" for one in LEFT_OUT_OF_SLIM]
-        told(["mmdebstrap", "--variant=minbase", "--include=ca-certificates", *slim, BASE.rpartition(":")[2].partition("-")[0], archive])
+        try:
+            told(
+                ["mmdebstrap", "--variant=minbase", "--include=ca-certificates", *slim, BASE.rpartition(":")[2].partition("-")[0], archive]
+            )
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            raise NoDebian(str(error)[-500:]) from error
         made = self._buildah("from", "scratch")
         self._buildah("add", "--quiet", made, archive, "/")
         self._buildah("add", "--quiet", made, str(CERTIFICATES), str(CERTIFICATES))
