@@ -192,14 +192,14 @@ class HttpNotifier:
         try:
             reply = self._exchange.send("POST", target.url, headers, body, TIMEOUT, CHUNK, proxy=target.proxy)
         except NoAnswer as error:
-            return str(error), 0.0
+            return target.hides(str(error)), 0.0
         return _judged(reply, target)
 
 
 def _judged(reply: Reply, target: Target) -> tuple[str, float | None]:
     if 200 <= reply.status < 300 and not _slack_refused(reply, target):
         return "", None
-    words = f"it answered {reply.status} {reply.words(200)}".rstrip()
+    words = f"it answered {reply.status} {target.hides(reply.words())[:200]}".rstrip()
     if reply.status != 429 and reply.status < 500:
         return words, None
     asked = str(reply.headers.get("Retry-After", ""))

@@ -22,6 +22,8 @@ class Known:
     """Seconds after `read_at` (monotonic) in which Helm's storage need not be read again."""
     fetched: Fetched = field(default_factory=Fetched)
     done: HelmDone | None = None
+    written: Record | None = None
+    """What `done` came to, once a write was tried: found in the status, only the server's answer was lost."""
     situation: str = "not looked at yet"
     refused: tuple[object, ...] | None = None
     """What was asked for (`asked_for`) when it failed before Helm."""

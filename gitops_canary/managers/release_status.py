@@ -1,6 +1,7 @@
 """Writes what happened to a release into its HelmRelease's status, and says it: log, Event, alert. What to do next is not decided here."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 from gitops_canary.domain.helmrelease import HelmReleaseSpec
@@ -12,7 +13,7 @@ from gitops_canary.ports import Cluster, Log, Moment, Notice, Notifier, Sentence
 FINALIZER = "gitops-canary/release"
 DIFFERS = "Git differs from what serves"
 PREFIX = "release/"
-"""What the ids of these notices begin with; the rest is namespace, name and time."""
+"""What the ids of these notices begin with; the rest is namespace, name, time and a hash of the sentence."""
 
 
 class ReleaseStatus:
@@ -84,7 +85,8 @@ class ReleaseStatus:
         name = name_of(doc)
         release = spec.release if spec else name
         fields = (("HelmRelease", name), ("Namespace", str(doc["metadata"].get("namespace", ""))), ("Release", release))
-        return raw(f"{PREFIX}{name}/{stamp(now.wall)}", "error", sentence, fields)
+        which = sha256(sentence.encode()).hexdigest()[:8]  # two failures of one second are two notices
+        return raw(f"{PREFIX}{name}/{stamp(now.wall)}/{which}", "error", sentence, fields)
 
     def _send(self, doc: Doc) -> None:
         self._outbox.send((doc.get("status") or {}).get("notices") or (), _notice)

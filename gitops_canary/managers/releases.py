@@ -260,6 +260,10 @@ class ReleasesManager:
     def _ended(self, case: Case, done: HelmDone) -> None:
         """What was read or done goes into the status first; only then is it forgotten here."""
         known, spec = case.known, case.spec
+        if case.record == known.written:
+            known.done = known.written = None
+            self._made_something = True
+            return
         if done.action in ("history", "mark-failed"):
             known.done = None
             if not done.ok:
@@ -272,8 +276,9 @@ class ReleasesManager:
             return
         outcome = ended(spec, case.record, done, known.history or (), case.now.wall)
         alert = self._tell_failure(case, outcome, done) if outcome.failed else None
+        known.written = outcome.record
         self._record(case, outcome, alert)
-        known.done = None
+        known.done = known.written = None
 
     def _record(self, case: Case, outcome: Ended, alert: Raw | None = None) -> None:
         """Status last; then the canaries look at what was made."""

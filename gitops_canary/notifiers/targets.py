@@ -1,9 +1,10 @@
 """Where notices go and which of them: one value for global URLs and AlertProvider objects alike; no payloads and no network."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gitops_canary.domain.errors import UserError
 from gitops_canary.ports import Notice
@@ -21,6 +22,8 @@ KINDS: Mapping[str, Kind] = {
     "generic-hmac": "generic",
 }
 """AlertProvider types, in Flagger's words and Flux's."""
+SECRET = 8
+"""Letters from which on a part of an address may be a key."""
 RANKS = {"info": 0, "warn": 1, "error": 2}
 
 
@@ -46,6 +49,21 @@ class Target:
             return f"{self.kind} at {urlsplit(self.url).hostname or 'no host'}"
         except ValueError:
             return f"{self.kind} at no host"
+
+    def hides(self, words: str) -> str:
+        """For logs and conditions: what a receiver says, without the address and the keys, which some servers repeat in their answers."""
+        for secret in sorted(self._secrets(), key=len, reverse=True):
+            words = words.replace(secret, "…")
+        return words
+
+    def _secrets(self) -> set[str]:
+        """Each as it is and percent-decoded: the whole, the path with and without its query, and each part that is too long for a word."""
+        bare = self.url.partition("://")[2]
+        path, _, query = bare.partition("/")[2].partition("?")
+        whole = {self.url, self.proxy, self.token, self.key, f"/{path}?{query}" if query else "", f"/{path}" if path else "", query}
+        parts = {part for part in re.split(r"[/?&=@:]", f"{path}?{query}") if len(part) >= SECRET}
+        login = bare.partition("/")[0].rpartition("@")[0]
+        return {text for one in whole | parts | {login} for text in (one, unquote(one)) if len(text) > 1}
 
     def wants(self, notice: Notice) -> bool:
         """`warn` takes warnings and errors, `error` only errors, as Flagger's providers do."""

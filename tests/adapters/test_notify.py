@@ -80,6 +80,43 @@ def test_a_receiver_that_refuses_is_given_up_in_its_words(reply: Reply) -> None:
     assert world.delivered.empty()
 
 
+def test_an_answer_that_repeats_the_address_is_told_without_it() -> None:
+    path = "/services/T01/B02/s3cretS3cret"
+
+    def echo(asked: Asked, number: int) -> Reply:
+        return Reply(404, f"Cannot POST {asked.path}?{asked.query} as {asked.headers['Authorization']}".encode())
+
+    with Peer(echo) as peer:
+        world = World(Target("slack", f"{peer.url}{path}?sig=qUe-ry%2Bword", token="xoxb-1-token"))
+        world.notifier.send(notice())
+        peer.next()
+        world.notifier.close()
+    said = world.log.getvalue()
+    assert "it answered 404 Cannot POST …" in said
+    assert not [word for word in ("s3cretS3cret", "qUe-ry", "xoxb-1-token") if word in said]
+
+
+UNREACHABLE = {
+    "nobody listens": "http://127.0.0.1:1/services/s3cretS3cret",
+    "no such host": "http://hooks.invalid/services/s3cretS3cret",
+    "no such port": "http://127.0.0.1:99999999/services/s3cretS3cret",
+    "no scheme of the web": "ftp://127.0.0.1/services/s3cretS3cret",
+    "a login": "http://me:s3cretS3cret@127.0.0.1:1/x",
+}
+
+
+@pytest.mark.parametrize("url", UNREACHABLE.values(), ids=UNREACHABLE)
+def test_a_receiver_that_cannot_be_reached_is_told_without_its_address(url: str) -> None:
+    gone: queue.Queue[str] = queue.Queue()
+    log = io.StringIO()
+    told = HttpNotifier([Target("slack", url)], make_log(stream=log), on_outcome=lambda one, to, words: gone.put(words), pauses=())
+    told.send(notice())
+    assert "s3cretS3cret" not in gone.get(timeout=20)
+    told.close()
+    assert "Gave up notice" in log.getvalue()
+    assert "s3cretS3cret" not in log.getvalue()
+
+
 def test_f37_a_dead_receiver_delays_nobody() -> None:
     hold = threading.Event()
     with Peer() as dead, Peer() as alive:

@@ -235,6 +235,35 @@ def test_H1_an_alert_that_nobody_took_stands_in_the_status_and_a_new_process_sen
     assert not world.status.get("notices")
 
 
+def failing(world: World) -> None:
+    world.release(values={"tag": "3.1.0"})
+    world.settle()
+    break_chart(world)
+    world.settle()
+
+
+def test_H1_the_alert_about_a_failed_release_comes_wherever_the_process_is_stopped() -> None:
+    calm = World()
+    failing(calm)
+    effects = list(calm.faults.effects)
+    assert len(effects) >= 6, effects
+    for number in range(len(effects)):
+        for mode in ("before", "after", "lost"):
+            world = World()
+            world.faults.plan = {number: mode}  # type: ignore[dict-item]
+            try:
+                failing(world)
+            except Crash:
+                world.restart()
+                break_chart(world)
+            world.settle(400)
+            where = f"{mode} {effects[number]}"
+            about = [one.id for one in world.alerts.sent if "nil pointer" in one.text]
+            assert len(set(about)) == 1, where  # at least once, and recognised by its id
+            assert world.status["failure"]["inputs"], where
+            assert not world.status.get("notices"), where
+
+
 def test_H1_an_alert_that_was_taken_leaves_the_status(world: World) -> None:
     world.release()
     world.settle()
