@@ -1,6 +1,8 @@
 """An aiohttp application on a thread and event loop of its own; what it answers is the application's business."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -34,6 +36,7 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
         self._thread: threading.Thread | None = None
+        self._sockets: list[socket.socket] = []
 
     @property
     def url(self) -> str:
@@ -65,8 +68,11 @@ class Server:
         self._loop.close()
 
     async def _bind(self) -> None:
+        app = self._make()
+        if self._tls is not None:
+            app.on_response_prepare.append(self._remember)
         self._runner = web.AppRunner(
-            self._make(),
+            app,
             access_log=None,
             keepalive_timeout=IDLE,
             shutdown_timeout=GRACE,
@@ -84,12 +90,22 @@ class Server:
         self.port = self._runner.addresses[0][1]
 
     async def _unbind(self, runner: web.AppRunner) -> None:
-        """TLS connections are cut afterwards: asyncio would wait half a minute for each client's good-bye."""
+        """TLS connections are cut afterwards: asyncio would wait half a minute for each client's good-bye. One that was in the middle of it
+        can only be cut at its socket."""
         transports = [connection.transport for connection in runner.server.connections] if runner.server and self._tls else []
         await runner.cleanup()
         for transport in transports:
             if transport is not None:
                 transport.abort()
+        for one in self._sockets:
+            if one.fileno() >= 0:
+                with contextlib.suppress(OSError):  # its client has gone already
+                    one.shutdown(socket.SHUT_RDWR)
+
+    async def _remember(self, request: web.Request, response: web.StreamResponse) -> None:
+        found = request.transport.get_extra_info("socket") if request.transport is not None else None
+        if found is not None and found not in self._sockets:
+            self._sockets = [*(one for one in self._sockets if one.fileno() >= 0), found]
 
     def __enter__(self) -> "Server":
         self.start()

@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from gitops_canary.adapters.serving import Server
 from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.certificates import ServerFiles, server_files
 
 ASKED = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 PATIENCE = 10.0
+ENDS = pytest.mark.parametrize(
+    "asked", [ASKED, ASKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")], ids=["kept alive", "being closed"]
+)
 
 
 async def _hello(request: web.Request) -> web.Response:
@@ -67,7 +71,7 @@ class Silent:
             self._socket.sendall(self._out.read())
 
 
-@pytest.mark.parametrize("asked", [ASKED, ASKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")], ids=["kept alive", "being closed"])
+@ENDS
 def test_a_tls_client_that_says_no_goodbye_leaves_no_socket_open(files: ServerFiles, asked: bytes) -> None:
     background = Background("site")
     site = background.call(_site(files.context()))
@@ -78,6 +82,26 @@ def test_a_tls_client_that_says_no_goodbye_leaves_no_socket_open(files: ServerFi
         background.call(site.close())
         background.stop()
         del site, background
+        gc.collect()
+    client.close()
+    assert [str(one.message) for one in seen] == []
+
+
+@ENDS
+def test_neither_does_it_at_the_registrys_kind_of_server(files: ServerFiles, asked: bytes) -> None:
+    def made() -> web.Application:
+        app = web.Application()
+        app.router.add_get("/", _hello)
+        return app
+
+    server = Server(made, tls=files.context())
+    server.start()
+    client = Silent(server.port, files, asked)
+    assert b"200 OK" in client.answer
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        server.stop()
+        del server
         gc.collect()
     client.close()
     assert [str(one.message) for one in seen] == []
