@@ -6,7 +6,9 @@ import json
 import queue
 from typing import Any
 
-from gitops_canary.adapters.alert_providers import ProviderNotifier, told_to
+import pytest
+
+from gitops_canary.adapters.alert_providers import WAITING, ProviderNotifier, told_to
 from gitops_canary.adapters.log import make_log
 from gitops_canary.adapters.notify import HttpNotifier
 from gitops_canary.adapters.provider_health import ProviderHealth
@@ -26,7 +28,8 @@ class World:
         self.log, self.faults = io.StringIO(), Faults()
         self.cluster = MemoryCluster(self.faults)
         log = make_log(stream=self.log)
-        health = ProviderHealth(self.cluster, VirtualClock(), log)
+        self.said = log
+        self.health = health = ProviderHealth(self.cluster, VirtualClock(), log)
         self.inner = HttpNotifier(targets, log, on_outcome=told_to(health), on_done=self.done.put, pauses=(0.001, 0.001))
         self.notifier = ProviderNotifier(self.inner, self.cluster, health, log, pauses=(0.01, 0.01))
 
@@ -109,6 +112,38 @@ def test_what_keeps_a_provider_from_being_used_stands_in_its_condition_until_it_
         world.send(Alert("locked", "ops"))
         assert world.ready("locked") == ("True", "Alerts are taken")
         world.close()
+
+
+WRONG: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
+    "unknown type": ({"type": "pager", "address": "http://127.0.0.1/x"}, {}, "its type 'pager' is none of slack, msteams, discord, "),
+    "no address": ({"type": "slack"}, {}, "it has no http(s) address"),
+    "no address in the Secret": ({"type": "slack", "secretRef": {"name": "url"}}, {"token": "s3cret"}, "it has no http(s) address"),
+    "an address of no web": ({"type": "slack", "secretRef": {"name": "url"}}, {"address": "s3cret"}, "it has no http(s) address"),
+}
+
+
+@pytest.mark.parametrize(("spec", "secret", "sentence"), WRONG.values(), ids=WRONG)
+def test_a_provider_that_says_too_little_is_told_what_is_missing(spec: dict[str, Any], secret: dict[str, str], sentence: str) -> None:
+    world = World()
+    world.secret("url", **secret)
+    world.provider("wrong", **spec)
+    world.send(Alert("wrong", "ops"))
+    status, message = world.ready("wrong")
+    world.close()
+    assert (status, message.startswith(f"cannot use AlertProvider ops/wrong: {sentence}")) == ("False", True), message
+    assert world.cluster.story() == [message]
+    assert "s3cret" not in message + world.log.getvalue()
+
+
+def test_f37_while_the_cluster_is_away_alerts_wait_in_a_bounded_queue_and_nobody_waits_for_them() -> None:
+    world = World()
+    world.notifier = ProviderNotifier(world.inner, world.cluster, world.health, world.said, pauses=(3600.0,))
+    world.faults.away.add("cluster:")
+    for number in range(WAITING + 2):
+        world.notifier.send(Notice(f"run-{number}", "error", "frontend.test", "failed", alerts=(Alert("slack", "ops"),)))
+    assert world.done.get(timeout=20) in (f"run-{WAITING}", f"run-{WAITING + 1}")
+    assert f"Gave up notice 'frontend.test': {WAITING} others wait" in world.log.getvalue()
+    world.close()
 
 
 def test_a_receiver_that_refuses_stands_in_its_providers_condition_without_its_address() -> None:
