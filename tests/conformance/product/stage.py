@@ -90,8 +90,8 @@ class Stage(Operated):
     @contextlib.contextmanager
     def git_away(self) -> Iterator[None]:
         """The Git host does not answer; it is back, on the same port with the same keys, afterwards."""
-        self.world.git.stop()
         try:
+            self.world.git.stop()
             yield
         finally:
             self.world.git.start()

@@ -80,10 +80,10 @@ def scene(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Scene:
         stage.wait(f"release {name}", lambda name=name: settled(stage, name))
     app = cast["killed"]
     leave_pending(stage, tmp_path_factory.mktemp("gated"))
-    app.push("1.0.1")
-    app.wait_weight(10)
     stage.person.edit("apps/ours.yaml", "text: one", "text: two", "Another text")
     stage.wait("Helm at work", lambda: stage.get("batch/v1/Job", "ours-gate", "gated"))
+    app.push("1.0.1")
+    app.wait_phase("Progressing")
     with stage.git_away():
         app.wait("a result that waits", lambda: [one["outcome"] for one in app.status.get("pendingResults") or ()] == ["promoted"])
         scene = Scene(cast, stage.helm_workers())

@@ -8,7 +8,7 @@ from tests.conformance.product.apps import App, Cast
 from tests.conformance.product.scripts import chart, plain
 from tests.conformance.product.stage import Stage
 
-SOON = {"progressDeadlineSeconds": 6}
+SOON = {"progressDeadlineSeconds": 10}
 APPS = [
     plain("stuck", step=10, spec=SOON),
     plain("held", step=10, spec=SOON),

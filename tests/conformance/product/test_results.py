@@ -14,8 +14,8 @@ from tests.conformance.product.stage import Stage
 
 APPS = [
     plain("away", step=10),
-    plain("awry", judged=True),
-    plain("late", judged=True),
+    plain("awry", judged=True, threshold=3),
+    plain("late", judged=True, threshold=3),
     plain("rewound"),
     plain("busy-branch"),
     plain("just-rewound"),
@@ -41,7 +41,7 @@ def test_G1_two_runs_end_while_git_is_away_and_both_are_recorded_in_order_when_i
     good.push("1.0.1")
     bad.push("1.0.1", "errors=0.5")
     for app in (good, bad):
-        app.wait_weight(10)
+        app.wait_phase("Progressing")
     mark = stage.mark()
     with stage.git_away():
         good.wait("the promotion's end", lambda: good.phase == "Succeeded" and pending(good) == ["promoted"])
@@ -63,7 +63,7 @@ def test_G1_two_runs_end_while_git_is_away_and_both_are_recorded_in_order_when_i
 def test_G5_a_persons_newer_edit_of_the_line_is_left_alone_and_the_result_says_so(cast: Cast, stage: Stage) -> None:
     app = cast["late"]
     app.push("1.0.1", "errors=0.5")
-    app.wait_weight(25)
+    app.wait_phase("Progressing")
     with stage.git_away():
         app.wait("a result that waits", lambda: pending(app) == ["rolled-back"])
         host = stage.world.git.repository(REPOSITORY)

@@ -16,7 +16,7 @@ APPS = [
     plain("human", slow=3),
     plain("busy", slow=2),
     plain("taken", step=5),
-    chart("config"),
+    chart("config", analysis={"threshold": 10}),
     chart("reconfigured", analysis={"stepWeight": 10, "threshold": 10}),
     chart("undone", analysis={"stepWeight": 5}),
     chart("set-back", analysis={"stepWeight": 5}),
