@@ -1,9 +1,11 @@
 """What the releases lane holds in its hands: a release in one turn, what is remembered between turns, and whose a release is."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gitops_canary.domain.counting import counted
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.helmrelease import HelmReleaseSpec, parse_helmrelease
 from gitops_canary.domain.releases_status import Record
@@ -69,3 +71,10 @@ def owners_of(found: Mapping[str, Sequence[Doc]]) -> dict[tuple[str, str], str]:
             name = (spec.target_namespace, spec.release)
             owners[name] = min(owners.get(name, age), age)
     return {name: key for name, (_, key) in owners.items()}
+
+
+def situations(known: Collection[Known]) -> str:
+    """How many releases are in which situation, in one line."""
+    counts = Counter(one.situation for one in known)
+    total = counted(len(known), "release", "releases")
+    return f"{total}: " + ", ".join(f"{count} {situation}" for situation, count in sorted(counts.items())) if counts else "no releases"

@@ -8,7 +8,7 @@ from gitops_canary.domain.helmrelease import HelmReleaseSpec
 from gitops_canary.domain.releases_status import Record, conditions_of, stamp, status_patch
 from gitops_canary.domain.resources import Doc, ref_of
 from gitops_canary.managers.outbox import Outbox, Raw, fields_of, raw, severity_of
-from gitops_canary.ports import Cluster, Log, Moment, Notice, Notifier, Sentence
+from gitops_canary.ports import Cluster, HelmDone, Log, Moment, Notice, Notifier, Sentence
 
 FINALIZER = "gitops-canary/release"
 DIFFERS = "Git differs from what serves"
@@ -87,6 +87,14 @@ class ReleaseStatus:
         fields = (("HelmRelease", name), ("Namespace", str(doc["metadata"].get("namespace", ""))), ("Release", release))
         which = sha256(sentence.encode()).hexdigest()[:8]  # two failures of one second are two notices
         return raw(f"{PREFIX}{name}/{stamp(now.wall)}/{which}", "error", sentence, fields)
+
+    def failed(self, doc: Doc, spec: HelmReleaseSpec, record: Record, done: HelmDone, now: Moment) -> Raw | None:
+        """Says that Helm failed; one alert for the same inputs, to be written with the failure's count."""
+        failure = record.failure
+        assert failure is not None
+        sentence = f"cannot {done.action} release {spec.release} of HelmRelease {spec.key}: {done.message}"
+        self.say(doc, sentence, now, key=f"{done.action}/{failure.inputs[:23]}/{failure.count}", warning=True)
+        return self.alert(doc, spec, f"{sentence}; {DIFFERS}", now) if failure.count == 1 else None
 
     def _send(self, doc: Doc) -> None:
         self._outbox.send((doc.get("status") or {}).get("notices") or (), _notice)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gitops_canary.domain.counting import counted
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.helmrelease import GROUPS, KIND, HelmReleaseSpec, parse_helmrelease
 from gitops_canary.domain.releases import Action, Situation, Verdict, action_for, classify
@@ -13,7 +12,7 @@ from gitops_canary.domain.resources import Doc, Ref, ref_of
 from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.definition import Definition, OtherDefinition
 from gitops_canary.managers.outbox import Raw
-from gitops_canary.managers.release_cases import Case, Known, asked_for, owners_of
+from gitops_canary.managers.release_cases import Case, Known, asked_for, owners_of, situations
 from gitops_canary.managers.release_charts import NoChart, ReleaseCharts
 from gitops_canary.managers.release_jobs import ACTING, Ended, deployed, ended, job_for, marked, stored
 from gitops_canary.managers.release_status import DIFFERS, ReleaseStatus, name_of
@@ -79,7 +78,7 @@ class ReleasesManager:
         self._made_something = False
         due = [self._guarded(key, found[key], owners, now) for key in ready]
         wakes = (Wake("canaries"),) if self._made_something else ()
-        return Turn(self._says(), wakes, earliest([*due, self._backoff.next()]))
+        return Turn(situations(self._known.values()), wakes, earliest([*due, self._backoff.next()]))
 
     def _found(self) -> dict[str, list[Doc]]:
         found: dict[str, list[Doc]] = {}
@@ -99,13 +98,6 @@ class ReleasesManager:
                 docs[:] = [self._status.deliver(doc) for doc in docs]
             except (Conflict, Unavailable) as error:
                 self._log.info(f"{error}; its notices are looked at again", manager=self.name)
-
-    def _says(self) -> str:
-        counts: dict[str, int] = {}
-        for known in self._known.values():
-            counts[known.situation] = counts.get(known.situation, 0) + 1
-        total = counted(len(self._known), "release", "releases")
-        return f"{total}: " + ", ".join(f"{count} {situation}" for situation, count in sorted(counts.items())) if counts else "no releases"
 
     # ------------------------------------------------------------ one release
 
@@ -275,7 +267,7 @@ class ReleasesManager:
                 self._write(case, [], differs=True)
             return
         outcome = ended(spec, case.record, done, known.history or (), case.now.wall)
-        alert = self._tell_failure(case, outcome, done) if outcome.failed else None
+        alert = self._status.failed(case.doc, spec, outcome.record, done, case.now) if outcome.failed else None
         known.written = outcome.record
         self._record(case, outcome, alert)
         known.done = known.written = None
@@ -292,15 +284,6 @@ class ReleasesManager:
         case.record = outcome.record
         self._write(case, outcome.phases, differs=outcome.failed or outcome.record.failure is not None, alert=alert, **fields)
         self._made_something = True
-
-    def _tell_failure(self, case: Case, outcome: Ended, done: HelmDone) -> Raw | None:
-        """One alert for the same inputs, written with the failure's count."""
-        failure = outcome.record.failure
-        assert failure is not None
-        sentence = f"cannot {done.action} release {case.spec.release} of HelmRelease {case.spec.key}: {done.message}"
-        key = f"{done.action}/{failure.inputs[:23]}"
-        self._status.say(case.doc, sentence, case.now, key=f"{key}/{failure.count}", warning=True)
-        return self._status.alert(case.doc, case.spec, f"{sentence}; {DIFFERS}", case.now) if failure.count == 1 else None
 
     # ------------------------------------------------------------ inside
 
