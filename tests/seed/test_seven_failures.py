@@ -34,9 +34,15 @@ class Failed:
         found: dict[str, Any] = yaml.safe_load(content)
         return found
 
-    def events(self, name: str) -> list[str]:
+    def events(self, name: str, type_: str) -> list[str]:
+        """Of the Canary, as `kubectl get events` lists them."""
         found = self.stage.world.cluster.list("v1", "Event", "test")
-        return [str(one["message"]) for one in found if one["involvedObject"]["name"] == name]
+        about = [one for one in found if (one["involvedObject"]["kind"], one["involvedObject"]["name"]) == ("Canary", name)]
+        return [str(one["message"]) for one in sorted(about, key=lambda one: str(one["metadata"]["name"])) if one["type"] == type_]
+
+    def notices(self, name: str, says: str) -> list[dict[str, Any]]:
+        told = [one for note in self.notes for one in note["attachments"]]
+        return [one for one in told if one["title"].endswith(f" {name}.test") and one["text"].startswith(says)]
 
 
 @contextlib.contextmanager
@@ -103,30 +109,34 @@ def failed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         ends.enter_context(_visitors(stage, silent))
         stage.world.git.repository(REPOSITORY).commit(files({one.name: one.tag for one in REASONS}), "Take the next tags")
         stage.wait("seven results", lambda: all(any(s.startswith(f"Roll back {n}.test") for _, s in stage.pushes) for n in NAMES))
-        stage.wait("seven notices", lambda: all(any(_about(note, name) for note in notes) for name in NAMES))
+        stage.wait("seven notices", lambda: all(here.notices(name, "Canary failed, rolled back: ") for name in NAMES))
         yield here
-
-
-def _about(note: dict[str, Any], name: str) -> bool:
-    return any(one["fallback"].startswith(f"{name}.test: Canary failed") for one in note["attachments"])
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.name)
 def test_a_failed_canary_tells_its_reason_everywhere(failed: Failed, reason: Reason) -> None:
     status = failed.status(reason.name)
-    assert status["phase"] == "Failed"
-    assert reason.words in status["conditions"][0]["message"]
-    assert any(reason.words in message for message in failed.events(reason.name))
+    assert (status["phase"], status["canaryWeight"]) == ("Failed", 0)
+    condition = status["conditions"][0]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Promoted", "False", "Failed")
+    assert reason.words in condition["message"]
+    warnings = failed.events(reason.name, "Warning")
+    assert any(reason.words in message for message in warnings)
+    assert warnings[-1] == f"Canary failed! Scaling down {reason.name}.test"
     subject = next(subject for _, subject in failed.stage.pushes if subject.startswith(f"Roll back {reason.name}.test"))
     head = f"Roll back {reason.name}.test {reason.tag} to {GOOD}: "
     assert subject.startswith(head)
-    assert reason.words.startswith(subject.removeprefix(head).rstrip("…")[: len(reason.words)])
+    told = subject.removeprefix(head).rstrip("…")
+    assert len(told) >= min(20, len(reason.words))
+    assert told[: len(reason.words)] == reason.words[: len(told)]
     result = failed.result(reason.name)
     assert reason.words in result["run"]["reason"]
     assert [one["tag"] for one in result["quarantine"]] == [reason.tag]
-    note = next(note for note in failed.notes if _about(note, reason.name))
-    text = note["attachments"][0]["text"].replace("&lt;", "<").replace("&gt;", ">")
-    assert reason.words in text
+    file = failed.stage.world.git.repository(REPOSITORY).read(f"releases/test/{reason.name}.yaml")
+    assert (reason.tag.encode() in file, GOOD.encode() in file) == (False, True)
+    (note,) = failed.notices(reason.name, "Canary failed, rolled back: ")
+    assert reason.words in note["text"].replace("&lt;", "<").replace("&gt;", ">")
+    assert note["color"] == "danger"
 
 
 def test_the_next_tag_runs_the_whole_process_again(failed: Failed) -> None:
@@ -139,3 +149,17 @@ def test_the_next_tag_runs_the_whole_process_again(failed: Failed) -> None:
     stage.wait("seven promotions", lambda: wanted <= {subject for _, subject in stage.pushes[before:]})
     subjects = [subject for _, subject in stage.pushes[before:] if "Roll back" in subject or "Auto-release" in subject]
     assert subjects == [f"Auto-release {PODINFO}:{NEXT}"]
+    good = "Canary analysis completed successfully"
+    stage.wait("seven good notices", lambda: all(failed.notices(name, good) for name in NAMES))
+    for name in NAMES:
+        assert (failed.status(name)["phase"], len(failed.notices(name, good))) == ("Succeeded", 1)
+        assert failed.events(name, "Normal")[-len(_whole(name)) :] == _whole(name)
+
+
+def _whole(name: str) -> list[str]:
+    """What a run tells from its begin to its end, but what holds it."""
+    about = f"{name}.test"
+    weights = [f"Advance {about} canary weight {weight}" for weight in (25, 50)]
+    begins = [f"New revision detected! Scaling up {about}", f"Starting canary analysis for {about}"]
+    copies = [f"Copying {about} template spec to {name}-primary.test", "Routing all traffic to primary"]
+    return [*begins, *weights, *copies, f"Promotion completed! Scaling down {about}"]
