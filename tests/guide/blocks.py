@@ -1,20 +1,21 @@
 """The guide's Markdown as steps: a block of commands, how it is run, and the printed lines that follow it; nothing is run here."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 GUIDE = Path(__file__).parent.parent.parent / "docs" / "guide.md"
-Way = Literal["once", "until", "terminal"]
+Way = Literal["once", "until", "follow", "terminal"]
+WAYS: Mapping[str, Way] = {"until": "until", "follow": "follow", "terminal": "terminal"}
 FENCE = re.compile(r"^```(\w*) ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Step:
-    """`once`: run; `until`: run again until it prints the expected lines, as a reader does who waits; `terminal`: typed into another
-    terminal, which is left with Ctrl-C when the next step has come to its end."""
+    """`once`: run; `until`: run again until it prints the expected lines, as a reader does who waits; `follow`: run in a terminal and ended
+    with Ctrl-C once it has printed them; `terminal`: typed into another terminal, left so when the next step has come to its end."""
 
     line: int
     commands: str
@@ -31,5 +32,4 @@ def steps(text: str) -> Iterator[Step]:
         after = found[place + 1] if place + 1 < len(found) else None
         close = after is not None and after[1] == "console" and text[match.end() : after.start()].strip() == ""
         expected = tuple(after[3].splitlines()) if after is not None and close else None
-        way: Way = "until" if match[2] == "until" else "terminal" if match[2] == "terminal" else "once"
-        yield Step(text.count("\n", 0, match.start()) + 2, match[3], way, expected)
+        yield Step(text.count("\n", 0, match.start()) + 2, match[3], WAYS.get(match[2], "once"), expected)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.guide.comparing import differs
 PATIENCE = 120.0
 LOOK = 0.5
 END = "gitops-canary-guide-end"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass
@@ -64,12 +66,17 @@ class Reader:
         if step.way == "terminal":
             self._terminals.append(Terminal(step.commands, self._where, self.environ))
             return Seen(step, [], "")
-        until = time.monotonic() + (PATIENCE if step.way == "until" else 0.0)
-        while True:
-            seen = self._run(step)
-            if not seen.missing or time.monotonic() >= until:
-                return seen
-            threading.Event().wait(LOOK)
+        if step.way == "follow":
+            return self._follow(step)
+        return _waited(lambda: self._run(step), PATIENCE if step.way == "until" else 0.0)
+
+    def _follow(self, step: Step) -> Seen:
+        """Compared while it goes on; what Ctrl-C prints is not."""
+        terminal = Terminal(step.commands, self._where, self.environ)
+        try:
+            return _waited(lambda: _compared(step, terminal.printed()), PATIENCE)
+        finally:
+            terminal.leave()
 
     def _run(self, step: Step) -> Seen:
         """In a shell of its own that begins where the last one ended."""
@@ -82,11 +89,24 @@ class Reader:
         text, _, place = done.stdout.rpartition(f"{END} ")
         self._where = Path(place.strip())
         printed = text.splitlines()
-        return Seen(step, printed, differs(printed, step.expected) if step.expected is not None else "")
+        return _compared(step, printed)
 
     def _leave(self) -> None:
         while self._terminals:
             self._terminals.pop().leave()
+
+
+def _waited(look: Callable[[], Seen], patience: float) -> Seen:
+    until = time.monotonic() + patience
+    while True:
+        seen = look()
+        if not seen.missing or time.monotonic() >= until:
+            return seen
+        threading.Event().wait(LOOK)
+
+
+def _compared(step: Step, printed: list[str]) -> Seen:
+    return Seen(step, printed, differs(printed, step.expected) if step.expected is not None else "")
 
 
 class Terminal:
@@ -99,10 +119,16 @@ class Terminal:
         self._process = subprocess.Popen(["bash", "-c", first], cwd=where, env=environ, start_new_session=True, **ends)
         os.close(slave)
         self._ended = threading.Event()
+        self._read_so_far = b""
         self._drain = threading.Thread(target=self._read)
         self._drain.start()
         for line in typed:
             os.write(self._master, f"{line}\n".encode())
+
+    def printed(self) -> list[str]:
+        """Its whole lines so far, without colours."""
+        whole = self._read_so_far.rpartition(b"\n")[0].decode(errors="replace")
+        return COLOURS.sub("", whole).replace("\r", "").split("\n")
 
     def leave(self) -> None:
         """Ctrl-C, and out of the shell."""
@@ -122,7 +148,7 @@ class Terminal:
         while not self._ended.is_set():
             with contextlib.suppress(OSError):
                 if select.select([self._master], [], [], 0.1)[0]:
-                    os.read(self._master, 65536)
+                    self._read_so_far += os.read(self._master, 65536)
 
 
 @contextlib.contextmanager
