@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gitops_canary.domain.errors import UserError
-from gitops_canary.domain.helmrelease import image_slots, is_helmrelease
+from gitops_canary.domain.helmrelease import is_helmrelease
+from gitops_canary.domain.helmrelease_images import image_slots
 from gitops_canary.domain.images import ImageRef, parse_image
 from gitops_canary.domain.resources import Resource
 from gitops_canary.domain.tags import TagPolicy, parse_policy

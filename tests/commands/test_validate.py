@@ -9,7 +9,8 @@ import pytest
 
 from gitops_canary.cli import main
 from gitops_canary.domain.automation import policies_of
-from gitops_canary.domain.helmrelease import image_slots, parse_helmrelease
+from gitops_canary.domain.helmrelease import parse_helmrelease
+from gitops_canary.domain.helmrelease_images import image_slots
 from gitops_canary.domain.validation.findings import CODES
 from gitops_canary.manifests.tree import read_file
 from tests.commands.repositories import CANARY, DEPLOYMENT, RELEASE, ROOT, SAMPLE, Validated, repository, template

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from gitops_canary.domain.errors import UserError
-from gitops_canary.domain.helmrelease import GROUPS, image_slots, is_helmrelease, parse_helmrelease, rewritten
+from gitops_canary.domain.helmrelease import GROUPS, is_helmrelease, parse_helmrelease
+from gitops_canary.domain.helmrelease_images import image_slots, rewritten
 from gitops_canary.manifests.loading import documents
 
 SHA = "sha256:" + "a" * 64

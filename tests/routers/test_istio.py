@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops_canary.domain.canary.spec import canary_spec
+from gitops_canary.domain.canary.reading import canary_spec
 from gitops_canary.routers import istio
 from tests.managers.canaries.world import canary_doc
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitops_canary.domain.canary.spec import CanarySpec, canary_spec
+from gitops_canary.domain.canary.reading import canary_spec
+from gitops_canary.domain.canary.spec import CanarySpec
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.validation.findings import Path
 

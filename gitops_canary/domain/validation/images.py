@@ -5,7 +5,8 @@ from typing import Any
 
 from gitops_canary.domain.automation import FILTERS, PREFIXES, WORKLOADS, Path, image_keys
 from gitops_canary.domain.errors import UserError
-from gitops_canary.domain.helmrelease import KIND, image_slots, is_helmrelease
+from gitops_canary.domain.helmrelease import KIND, is_helmrelease
+from gitops_canary.domain.helmrelease_images import image_slots
 from gitops_canary.domain.images import DIGEST, TAG, parse_image
 from gitops_canary.domain.resources import Resource
 from gitops_canary.domain.tags import parse_policy

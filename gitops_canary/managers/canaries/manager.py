@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from gitops_canary.domain.canary.machine import decide
-from gitops_canary.domain.canary.spec import CANARY, CanarySpec, canary_spec
+from gitops_canary.domain.canary.reading import canary_spec
+from gitops_canary.domain.canary.spec import CANARY, CanarySpec
 from gitops_canary.domain.canary.status import CanaryStatus, status_from, status_patch, status_sample
 from gitops_canary.domain.canary.workloads import readiness
 from gitops_canary.domain.counting import counted

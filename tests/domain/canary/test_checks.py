@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from gitops_canary.domain.canary.checks import judge, window
 from gitops_canary.domain.canary.durations import go_duration, seconds
 from gitops_canary.domain.canary.model import Answered, Check
-from gitops_canary.domain.canary.spec import Hook, Metric, canary_spec
+from gitops_canary.domain.canary.reading import canary_spec
+from gitops_canary.domain.canary.spec import Hook, Metric
 from gitops_canary.domain.canary.workloads import (
     Selector,
     config_refs,

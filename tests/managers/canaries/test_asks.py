@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from gitops_canary.domain.canary.model import Answered, Check
-from gitops_canary.domain.canary.spec import canary_spec
+from gitops_canary.domain.canary.reading import canary_spec
 from gitops_canary.domain.canary.status import CanaryStatus
 from gitops_canary.managers.canaries.asks import Asks
 from gitops_canary.ports import QueryAsk
