@@ -26,8 +26,12 @@ for _ in range(5):
         os._exit(0)
     os.wait()
 def zombies():
-    stats = (open(f'/proc/{one}/stat').read() for one in os.listdir('/proc') if one.isdigit())
-    return [stat for stat in stats if ') Z ' in stat]
+    return [one for one in os.listdir('/proc') if one.isdigit() and ') Z ' in stat(one)]
+def stat(one):
+    try:
+        return open(f'/proc/{one}/stat').read()
+    except OSError:
+        return ''  # it has just been reaped
 end = time.monotonic() + 20
 while zombies() and time.monotonic() < end:
     pass

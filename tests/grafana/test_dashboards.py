@@ -65,6 +65,7 @@ def test_the_seeds_pickers_and_panels_are_there() -> None:
 def metrics(tmp_path_factory: pytest.TempPathFactory, real_prometheus: None) -> Iterator[str]:
     """The address of Prometheus after a release."""
     with Stage(tmp_path_factory.mktemp("grafana"), step=10, shape=Shape(metrics="prometheus")) as stage:
+        stage.wait("the counters to be scraped at 0", lambda: bool(ask(stage.world.metrics.url, "gitops_canary_bumps_total")))
         stage.release("3.1.1")
         stage.wait("the run's figures to be scraped", lambda: bool(ask(stage.world.metrics.url, "increase(gitops_canary_runs_total[1h])")))
         yield stage.world.metrics.url

@@ -20,7 +20,6 @@ from gitops_canary.managers.release_status import ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
 from gitops_canary.operator import Operator
-from gitops_canary.ports import Notice
 from tests.adapters.cluster.support import Changes, Said
 from tests.adapters.helm.charts import CONFIG_MAP, HANGING_HOOK, chart
 from tests.adapters.helm.parts import assemble
@@ -28,18 +27,11 @@ from tests.adapters.helm.test_charts import Git
 from tests.adapters.helm.test_releases_on_a_cluster import leave_pending
 from tests.deploy.kubectl import Kubectl
 from tests.deploy.manifests import DEPLOY
+from tests.managers.canaries.world import Notices
 
 KINDS = (("flux.weave.works/v1beta1", "HelmRelease"), ("helm.fluxcd.io/v1", "HelmRelease"), ("v1", "ConfigMap"), ("v1", "Secret"))
 API = "/apis/flux.weave.works/v1beta1"
 pytestmark = pytest.mark.tools("kubectl")
-
-
-class Alerts:
-    def __init__(self) -> None:
-        self.sent: list[Notice] = []
-
-    def send(self, notice: Notice) -> None:
-        self.sent.append(notice)
 
 
 class World:
@@ -50,7 +42,7 @@ class World:
         self.git = Git(tmp_path / "repository")
         chart(self.git.folder / "charts" / "app")
         self.git.commit()
-        self.said, self.alerts, self.changes = Said(), Alerts(), Changes()
+        self.said, self.alerts, self.changes = Said(), Notices(), Changes()
         log = make_log(stream=self.said)
         self.cluster = KubernetesCluster(connection, log, observed=KINDS)
         self.transport = Transport(GitOptions(tmp_path / "state", allow_file_urls=True))
@@ -77,6 +69,7 @@ class World:
             log,
             holder=lambda: "test#1",
         )
+        self.alerts.delivered = manager.delivered
         self.operator = Operator([manager], SystemClock(), log)
         self.cluster.subscribe(self._changed)
         self.cluster.subscribe(self.changes)
