@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from gitops_canary.domain.canary.machine import decide
 from gitops_canary.domain.canary.model import Check, Notify, Readiness, Seen, Verdict, Verdicts, Workload, revision_id
-from gitops_canary.domain.canary.spec import CanarySpec, Hook, Service
+from gitops_canary.domain.canary.spec import Alert, CanarySpec, Hook, Service
 from gitops_canary.domain.canary.status import CanaryStatus
 from gitops_canary.domain.resources import Ref
 from gitops_canary.managers.canaries.notices import Notices
-from gitops_canary.ports import Alert, Notice
+from gitops_canary.ports import Notice
 
 COMMIT = "https://git.example.com/cluster/commit/4f1d2c7a9be0"
 REASON = "success rate 62.50% < 99%"
