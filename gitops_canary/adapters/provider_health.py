@@ -4,9 +4,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitops_canary.domain.canary.status import stamp
+from gitops_canary.domain.conditions import condition, stamp, with_condition
 from gitops_canary.domain.errors import GitopsCanaryError
-from gitops_canary.domain.resources import Doc, Ref, ref_of
+from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.ports import Clock, Cluster, Log, Sentence
 
 READY = "Ready"
@@ -25,7 +25,7 @@ class ProviderHealth:
         """What its condition says now."""
         meta = provider["metadata"]
         with self._lock:
-            self._known[(meta["namespace"], meta["name"])] = _message(_conditions(provider))
+            self._known[(meta["namespace"], meta["name"])] = _message(provider)
 
     def says(self, ref: Ref, problem: str) -> None:
         """`problem` "" = it works. A new problem is an Event too."""
@@ -41,27 +41,20 @@ class ProviderHealth:
 
     def _write(self, ref: Ref, problem: str, text: str) -> None:
         provider = self._cluster.live(ref)
-        if provider is None or _message(_conditions(provider)) == text:
+        if provider is None or _message(provider) == text:
             return
         now = self._clock.now().wall
         if problem:
             self._cluster.tell(provider, Sentence(text, warning=True), key=f"{stamp(now)}/{text}", now=now)
-        patch = {"status": {"conditions": _changed(_conditions(provider), problem, text, stamp(now))}}
+        status, reason = ("False", "CannotBeUsed") if problem else ("True", "Delivered")
+        conditions = with_condition(_conditions(provider), READY, status, reason, text, now)
         version = provider["metadata"]["resourceVersion"]
-        self._cluster.patch(ref_of(provider), patch, subresource="status", resource_version=version)
+        self._cluster.patch(ref, {"status": {"conditions": list(conditions)}}, subresource="status", resource_version=version)
 
 
 def _conditions(provider: Doc) -> Sequence[Mapping[str, Any]]:
     return (provider.get("status") or {}).get("conditions") or ()
 
 
-def _message(conditions: Sequence[Mapping[str, Any]]) -> str | None:
-    return next((str(one.get("message")) for one in conditions if one.get("type") == READY), None)
-
-
-def _changed(conditions: Sequence[Mapping[str, Any]], problem: str, text: str, at: str) -> list[Mapping[str, Any]]:
-    status, reason = ("False", "CannotBeUsed") if problem else ("True", "Delivered")
-    old = next((one for one in conditions if one.get("type") == READY), {})
-    since = old.get("lastTransitionTime", at) if old.get("status") == status else at
-    new = {"type": READY, "status": status, "reason": reason, "message": text, "lastUpdateTime": at, "lastTransitionTime": since}
-    return [*(one for one in conditions if one.get("type") != READY), new]
+def _message(provider: Doc) -> str | None:
+    return condition(_conditions(provider), READY).get("message")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from gitops_canary.domain.conditions import with_condition
+
 RETRY_FIRST, RETRY_MOST = 30.0, 1800.0
 """Seconds between attempts with the same inputs (rule H1)."""
 
@@ -113,7 +115,7 @@ class Conditions:
     def after(self, phase: str, message: str, now: datetime) -> "Conditions":
         entries = self.entries
         for kind, status in PHASES[phase].items():
-            entries = _with(entries, kind, status, phase, message, now)
+            entries = with_condition(entries, kind, status, phase, message, now)
         if phase == "Succeeded":
             entries = tuple(entry for entry in entries if entry.get("type") != "RolledBack")
         return replace(self, entries=entries)
@@ -122,22 +124,6 @@ class Conditions:
 def conditions_of(status: Mapping[str, Any]) -> Conditions:
     found = status.get("conditions")
     return Conditions(tuple(entry for entry in found if isinstance(entry, Mapping)) if isinstance(found, Sequence) else ())
-
-
-def _with(
-    entries: tuple[Mapping[str, Any], ...], kind: str, status: str, reason: str, message: str, now: datetime
-) -> tuple[Mapping[str, Any], ...]:
-    old = next((entry for entry in entries if entry.get("type") == kind), {})
-    if (old.get("status"), old.get("reason"), old.get("message")) == (status, reason, message):
-        return entries
-    at = stamp(now)
-    since = old.get("lastTransitionTime", at) if old.get("status") == status else at
-    new = {"type": kind, "status": status, "reason": reason, "message": message, "lastUpdateTime": at, "lastTransitionTime": since}
-    return (*(entry for entry in entries if entry.get("type") != kind), new)
-
-
-def stamp(now: datetime) -> str:
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text: str) -> float:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.helmrelease import HelmReleaseSpec
 from gitops_canary.domain.releases import Stored, good_revision
-from gitops_canary.domain.releases_status import Failure, Mark, Record, stamp
+from gitops_canary.domain.releases_status import Failure, Mark, Record
 from gitops_canary.managers.release_status import DIFFERS
 from gitops_canary.ports import Chart, HelmDone, HelmJob, HelmRevision
 

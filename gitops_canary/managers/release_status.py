@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.helmrelease import HelmReleaseSpec
-from gitops_canary.domain.releases_status import Record, conditions_of, stamp, status_patch
+from gitops_canary.domain.releases_status import Record, conditions_of, status_patch
 from gitops_canary.domain.resources import Doc, ref_of
 from gitops_canary.managers.outbox import Outbox, Raw, fields_of, raw, severity_of
 from gitops_canary.ports import Cluster, HelmDone, Log, Moment, Notice, Notifier, Sentence

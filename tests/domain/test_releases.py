@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops_canary.domain import helmrelease
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.helmrelease import HelmReleaseSpec, Rollback
 from gitops_canary.domain.releases import ACTIONS, Action, Situation, Stored, action_for, classify
 from gitops_canary.domain.releases_status import (
@@ -18,7 +19,6 @@ from gitops_canary.domain.releases_status import (
     Record,
     conditions_of,
     record_of,
-    stamp,
     status_patch,
 )
 from gitops_canary.domain.releases_values import inputs_of, merge_values

@@ -7,8 +7,9 @@ from typing import Any, Literal
 from gitops_canary.domain.canary import story
 from gitops_canary.domain.canary.model import Effect, Line, Notify, Route, Scale, Seen, Step
 from gitops_canary.domain.canary.spec import CanarySpec
-from gitops_canary.domain.canary.status import CanaryStatus, Run, stamp
+from gitops_canary.domain.canary.status import CanaryStatus, Run
 from gitops_canary.domain.canary.transitions import Phase
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.results import Outcome, Result
 
 PROMOTION_FAILED = "primary not ready: "

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from gitops_canary.domain.canary.transitions import MEANINGS, Phase
+from gitops_canary.domain.conditions import condition, stamp
 from gitops_canary.domain.results import CheckRecord, Revision
 
 HASH = "sha256:"
@@ -146,11 +147,6 @@ def lost_fields(written: Mapping[str, Any], kept: Mapping[str, Any]) -> tuple[st
     return tuple(sorted(key for key, value in written.items() if value not in (None, "", [], {}) and key not in kept))
 
 
-def stamp(now: datetime) -> str:
-    """A point in time as the API writes it."""
-    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def precise(now: datetime) -> str:
     """With milliseconds, where windows are computed from it."""
     return now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
@@ -222,7 +218,7 @@ def _condition(old: Mapping[str, Any], status: CanaryStatus, kind: str, now: dat
     """Flagger's sentence; where a run has failed its reason follows, which Flagger keeps to its log."""
     state, message = MEANINGS[status.phase]
     why = f" Reason: {status.run.reason}" if status.phase is Phase.FAILED and status.run is not None and status.run.reason else ""
-    before: Mapping[str, Any] = next((one for one in old.get("conditions") or () if one.get("type") == "Promoted"), {})
+    before = condition(old.get("conditions") or (), "Promoted")
     moved = before.get("lastTransitionTime") if before.get("status") == state else None
     return {
         "type": "Promoted",

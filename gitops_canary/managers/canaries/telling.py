@@ -5,7 +5,8 @@ from typing import Any
 
 from gitops_canary.domain.canary.model import Line, Step
 from gitops_canary.domain.canary.spec import CanarySpec
-from gitops_canary.domain.canary.status import REFUSED, CanaryStatus, since, stamp
+from gitops_canary.domain.canary.status import REFUSED, CanaryStatus, since
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.resources import Doc, ref_of
 from gitops_canary.managers.canaries.apply import order_of, told_key
