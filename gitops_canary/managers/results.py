@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import accumulate
 from typing import Any
 
@@ -182,7 +183,9 @@ class ResultsManager:
                 return None
             key = self._key(tree, result)
             file = key.file if isinstance(key, Nowhere) else key.resource.file
-            result = with_digests(result, ledger, last_to_change(self._repository, file, commits) if image_changed(result) else None)
+            # Looked up at most once, and only where somebody asks: it reads a tree for each commit.
+            last = cache(partial(last_to_change, self._repository, file, commits))
+            result = with_digests(result, ledger, last() if image_changed(result) else None)
             back = decide_put_back(result, key, newest=one.newest, others=self._others(tree, one, key))
             files, back = self._files(tree, key, back)
             kept = with_result(
@@ -194,7 +197,7 @@ class ResultsManager:
                 differs=back.differs or result.differs,
                 barred=quarantined(result, key),
             )
-            brought, notes = self._brought(result, file, back, commits)
+            brought, notes = self._brought(result, file, back, commits, last)
             message = result_message(result, notes, bump=brought, marker=self._rules.marker)
             return Change({**files, kept.path: ledger_text(kept)}, message)
 
@@ -208,14 +211,16 @@ class ResultsManager:
         except UserError as error:
             return {}, PutBack(says=f"The image was not put back: {error}", differs=True)
 
-    def _brought(self, result: Result, file: str, back: PutBack, commits: Sequence[Commit]) -> tuple[str, list[str]]:
+    def _brought(
+        self, result: Result, file: str, back: PutBack, commits: Sequence[Commit], last: Callable[[], Commit | None]
+    ) -> tuple[str, list[str]]:
         """The bump's commit, and the sentences of the body; without a bump the commit that changed the file last is named (rule G7)."""
         notes = [back.says] if back.says else []
         if image_changed(result):
             bump = bump_of([(commit.revision, commit.message) for commit in commits], result.now.image)
             if bump or not back.differs:
                 return bump, notes
-        culprit = last_to_change(self._repository, file, commits) if file and result.outcome is not Outcome.PROMOTED else None
+        culprit = last() if file and result.outcome is not Outcome.PROMOTED else None
         if culprit is not None:
             notes.append(f"{file} was changed last by {culprit.revision[:12]} ({culprit.author}): {culprit.message.splitlines()[0]}")
         return "", notes
