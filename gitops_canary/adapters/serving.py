@@ -1,14 +1,14 @@
 """An aiohttp application on a thread and event loop of its own; what it answers is the application's business."""
 
 import asyncio
-import contextlib
-import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiohttp import web
 
+from gitops_canary.adapters.accepting import Site, a_few_turns, listening
 from gitops_canary.domain.errors import UserError
 
 IDLE = 20.0
@@ -34,9 +34,8 @@ class Server:
         self._make, self._host, self._tls = make, host, tls
         self.port = port
         self._loop = asyncio.new_event_loop()
-        self._runner: web.AppRunner | None = None
         self._thread: threading.Thread | None = None
-        self._sockets: list[socket.socket] = []
+        self._close: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     @property
     def url(self) -> str:
@@ -58,21 +57,18 @@ class Server:
 
     def stop(self) -> None:
         thread, self._thread = self._thread, None
-        if thread is None or self._runner is None:
+        if thread is None or self._close is None:
             return
-        asyncio.run_coroutine_threadsafe(self._unbind(self._runner), self._loop).result(GRACE * 4)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(GRACE * 4)
         self._loop.call_soon_threadsafe(self._loop.stop)
         thread.join(GRACE)
-        self._loop.run_until_complete(_last_callbacks())
+        self._loop.run_until_complete(a_few_turns())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
     async def _bind(self) -> None:
-        app = self._make()
-        if self._tls is not None:
-            app.on_response_prepare.append(self._remember)
-        self._runner = web.AppRunner(
-            app,
+        runner = web.AppRunner(
+            self._make(),
             access_log=None,
             keepalive_timeout=IDLE,
             shutdown_timeout=GRACE,
@@ -80,32 +76,23 @@ class Server:
             lingering_time=1.0,
             auto_decompress=False,
         )
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host or None, self.port, ssl_context=self._tls)
+        if self._tls is None:
+            await self._open(runner)
+        else:
+            # asyncio would wait half a minute for each client's good-bye.
+            site = Site(runner, listening(self._host, self.port), self._tls)
+            await site.open()
+            self.port, self._close = site.port, site.close
+
+    async def _open(self, runner: web.AppRunner) -> None:
+        """On every family of addresses where no host is named."""
+        await runner.setup()
         try:
-            await site.start()
+            await web.TCPSite(runner, self._host or None, self.port).start()
         except OSError:
-            await self._runner.cleanup()
+            await runner.cleanup()
             raise
-        self.port = self._runner.addresses[0][1]
-
-    async def _unbind(self, runner: web.AppRunner) -> None:
-        """TLS connections are cut afterwards: asyncio would wait half a minute for each client's good-bye. One that was in the middle of it
-        can only be cut at its socket."""
-        transports = [connection.transport for connection in runner.server.connections] if runner.server and self._tls else []
-        await runner.cleanup()
-        for transport in transports:
-            if transport is not None:
-                transport.abort()
-        for one in self._sockets:
-            if one.fileno() >= 0:
-                with contextlib.suppress(OSError):  # its client has gone already
-                    one.shutdown(socket.SHUT_RDWR)
-
-    async def _remember(self, request: web.Request, response: web.StreamResponse) -> None:
-        found = request.transport.get_extra_info("socket") if request.transport is not None else None
-        if found is not None and found not in self._sockets:
-            self._sockets = [*(one for one in self._sockets if one.fileno() >= 0), found]
+        self.port, self._close = runner.addresses[0][1], runner.cleanup
 
     def __enter__(self) -> "Server":
         self.start()
@@ -113,9 +100,3 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-async def _last_callbacks() -> None:
-    """Closed connections free their sockets in callbacks that the stopped loop still owes."""
-    for _ in range(5):
-        await asyncio.sleep(0)

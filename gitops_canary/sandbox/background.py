@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from gitops_canary.adapters.accepting import a_few_turns
+
 T = TypeVar("T")
-LAST_TURNS = 5
-"""A transport that was aborted closes its socket some turns of the loop later."""
 
 
 class Background:
@@ -56,6 +56,5 @@ class Background:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
-        for _ in range(LAST_TURNS):
-            await asyncio.sleep(0)
+        await a_few_turns()
         await self._loop.shutdown_default_executor()

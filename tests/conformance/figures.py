@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gitops_canary.sandbox.accepting import Site, listening
+from gitops_canary.adapters.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.node.kubelet import tls
 from gitops_canary.sandbox.node.metrics import MetricsApi, announcement

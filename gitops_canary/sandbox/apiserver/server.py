@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gitops_canary.sandbox.accepting import Site, listening
+from gitops_canary.adapters.accepting import Site, listening
 from gitops_canary.sandbox.apiserver.access import AUTHENTICATED, MASTERS, Access, Tokens, User, service_account, stock_roles
 from gitops_canary.sandbox.apiserver.collecting import Collector
 from gitops_canary.sandbox.apiserver.handling import Handler

@@ -8,8 +8,8 @@ from typing import Any, Literal, Protocol
 import structlog
 from aiohttp import web
 
+from gitops_canary.adapters.accepting import Site, listening
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable
-from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.kube import Kube, Reflector
 from gitops_canary.sandbox.mesh.envoy import EnvoyProxy, installed

@@ -10,7 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from gitops_canary.sandbox.accepting import Site, listening
+from gitops_canary.adapters.accepting import Site, listening
 from gitops_canary.sandbox.mesh.identity import Source, source_of
 from gitops_canary.sandbox.mesh.matching import Names, Turns, rule_for
 from gitops_canary.sandbox.mesh.table import Destination, Endpoint, Headers, Retries, Rule, Table

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from gitops_canary.adapters.accepting import Listener, listening
 from gitops_canary.domain.errors import Unavailable
-from gitops_canary.sandbox.accepting import Listener, listening
 
 KUBELET_PORT = 10250
 FIRST, LAST = 20, 250

@@ -11,8 +11,8 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from gitops_canary.adapters.accepting import Site
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable
-from gitops_canary.sandbox.accepting import Site
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.kube import APPLY, MERGE, NETWORK, ApiError, Doc, Key, Kube, Reflector
 from gitops_canary.sandbox.node.addresses import Addresses

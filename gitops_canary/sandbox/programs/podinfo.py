@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from gitops_canary.sandbox.accepting import Site, listening
+from gitops_canary.adapters.accepting import Site, listening
 from gitops_canary.sandbox.node.usage import Meter
 from gitops_canary.sandbox.programs.behaviour import Behaviour
 from gitops_canary.sandbox.programs.page import page

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from aiohttp import web
 
+from gitops_canary.adapters.accepting import Site, listening
 from gitops_canary.domain.errors import Unavailable
-from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.promql.evaluate import evaluate
 from gitops_canary.sandbox.promql.scraping import Scraper

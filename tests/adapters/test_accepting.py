@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from gitops_canary.adapters.accepting import Site, listening
 from gitops_canary.adapters.serving import Server
-from gitops_canary.sandbox.accepting import Site, listening
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.certificates import ServerFiles, server_files
 

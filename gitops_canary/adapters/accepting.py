@@ -1,4 +1,4 @@
-"""How a server of the sandbox takes connections and stops: none is lost on the way, none stays open; who answers stands elsewhere."""
+"""How an aiohttp server takes connections and stops: none is lost on the way, none stays open; who answers stands elsewhere."""
 
 import asyncio
 import contextlib
@@ -61,7 +61,7 @@ class Site:
         for connection in self._listener.open_connections():
             with contextlib.suppress(OSError):  # its client has gone already
                 connection.shutdown(socket.SHUT_RDWR)
-        await _turn()
+        await a_few_turns()
 
 
 async def _let_in(listener: socket.socket) -> None:
@@ -69,9 +69,10 @@ async def _let_in(listener: socket.socket) -> None:
     server was closed, nobody closes it, and its client waits."""
     if listener.fileno() >= 0:
         asyncio.get_running_loop().remove_reader(listener)
-    await _turn()
+    await a_few_turns()
 
 
-async def _turn() -> None:
+async def a_few_turns() -> None:
+    """What the loop still owes to connections that came or went."""
     for _ in range(TURNS):
         await asyncio.sleep(0)
