@@ -13,7 +13,7 @@ from gitops_canary.domain.errors import UserError
 from gitops_canary.sandbox.apiserver import ApiServer
 from gitops_canary.sandbox.control_plane import binaries
 from gitops_canary.sandbox.control_plane.plane import ControlPlane
-from tests.fixtures_servers import LEFT_OUT
+from tests.fixtures_servers import leave_out
 
 REQUIRED = "GITOPS_CANARY_REQUIRE_CONTROL_PLANE"
 """Set to 1 in CI: there a missing control plane fails the tests that need it, so that nothing is left out silently."""
@@ -49,9 +49,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     reason = absence()
     if not needing or not reason or os.environ.get(REQUIRED) == "1":
         return
-    config.stash[LEFT_OUT][f"on a real control plane: {reason}"] = len(needing)
-    config.hook.pytest_deselected(items=needing)
-    items[:] = [item for item in items if item not in needing]
+    leave_out(config, items, needing, f"on a real control plane: {reason}")
 
 
 @pytest.fixture(scope="session")

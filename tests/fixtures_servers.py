@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +103,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get(REQUIRED) == "1":
         return
     missing = {name for name in TOOLS if not shutil.which(name)}
-    needing = {item: found for item in items if (found := sorted(missing & tools_of(item)))}
-    for names in map(tuple, needing.values()):
+    needing = {item: found for item in items if (found := tuple(sorted(missing & tools_of(item))))}
+    for names in dict.fromkeys(needing.values()):
         sentence = f"that drive stock {' and '.join(names)}: not on PATH ({'; '.join(dict.fromkeys(TOOLS[name] for name in names))})"
-        config.stash[LEFT_OUT][sentence] = config.stash[LEFT_OUT].get(sentence, 0) + 1
-    if needing:
-        config.hook.pytest_deselected(items=list(needing))
-        items[:] = [item for item in items if item not in needing]
+        leave_out(config, items, [item for item, found in needing.items() if found == names], sentence)
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item], chosen: Collection[pytest.Item], sentence: str) -> None:
+    """Takes them out of `items`; the end of the run says how many, and why: `sentence` goes on after "left out: 3 tests"."""
+    if chosen:
+        config.stash[LEFT_OUT][sentence] = config.stash[LEFT_OUT].get(sentence, 0) + len(chosen)
+        config.hook.pytest_deselected(items=list(chosen))
+        items[:] = [item for item in items if item not in chosen]
 
 
 def tools_of(item: pytest.Item) -> set[str]:

@@ -19,7 +19,7 @@ from tests.conformance.figures import Figures
 from tests.conformance.objects import crd
 from tests.conformance.stand_in import StandIn
 from tests.conformance.tools import Kubectl
-from tests.fixtures_servers import LEFT_OUT
+from tests.fixtures_servers import leave_out
 
 PLANTED_STORIES = "GITOPS_CANARY_PLANTED_STORIES"
 """Set, the product's stories are also played with a defect planted for each: ten minutes more, `make conformance` takes them."""
@@ -28,15 +28,11 @@ PLANTED_STORIES = "GITOPS_CANARY_PLANTED_STORIES"
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A cluster of somebody's keeps its own metrics server: the cases that put another in its place are left out there."""
     planted = [item for item in items if item.path.name in ("test_planted_first.py", "test_planted_second.py")]
-    if planted and not os.environ.get(PLANTED_STORIES):
-        config.stash[LEFT_OUT][f"of stories with planted defects, which {PLANTED_STORIES}=1 or `make conformance` plays"] = len(planted)
-        config.hook.pytest_deselected(items=planted)
-        items[:] = [item for item in items if item not in planted]
+    if not os.environ.get(PLANTED_STORIES):
+        leave_out(config, items, planted, f"of stories with planted defects, which {PLANTED_STORIES}=1 or `make conformance` plays")
     taking = [item for item in items if "figures" in getattr(item, "fixturenames", ())]
-    if taking and config.getoption("--kubeconfig"):
-        config.stash[LEFT_OUT]["of autoscalers, which need a metrics server of the suite's own"] = len(taking)
-        config.hook.pytest_deselected(items=taking)
-        items[:] = [item for item in items if item not in taking]
+    if config.getoption("--kubeconfig"):
+        leave_out(config, items, taking, "of autoscalers, which need a metrics server of the suite's own")
 
 
 @pytest.fixture(scope="session")

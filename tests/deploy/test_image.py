@@ -15,6 +15,7 @@ from gitops_canary import __version__
 from gitops_canary.sandbox.world import NAMESPACE, World
 from tests.deploy.image import Builder, Container, NoDebian
 from tests.deploy.manifests import built, by_name
+from tests.fixtures_servers import TOLD
 
 SIZE = 500 * 2**20
 ORPHANS = """
@@ -40,12 +41,14 @@ print(open('/proc/1/comm').read().strip(), len(zombies()))
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
+def builder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Builder]:
     made = Builder(tmp_path_factory.mktemp("image"))
     try:
         made.base()
     except NoDebian as reason:
-        pytest.skip(f"the image cannot be built here: {reason}")
+        sentence = f"the image cannot be built here: {reason}"
+        pytestconfig.stash[TOLD].append(sentence)
+        pytest.skip(sentence)
     try:
         yield made
     finally:

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from tests.fixtures_servers import leave_out
+
 REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
 
 
@@ -13,9 +15,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if shutil.which("prometheus") or os.environ.get(REQUIRED) == "1":
         return
     needing = [item for item in items if "real_prometheus" in getattr(item, "fixturenames", ())]
-    if needing:
-        config.hook.pytest_deselected(items=needing)
-        items[:] = [item for item in items if item not in needing]
+    leave_out(config, items, needing, "of the dashboards' queries, which need prometheus on PATH")
 
 
 @pytest.fixture(scope="session")
