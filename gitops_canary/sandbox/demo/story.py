@@ -100,6 +100,8 @@ class Story:
     def _initialized(self) -> None:
         self._show.chapter("Namespaces and releases come from Git; canaries are initialized")
         self._wait("both canaries to be Initialized", lambda: all(self._phase(name) == "Initialized" for name in ("frontend", "backend")))
+        for name in ("frontend", "backend"):
+            self._wait_said(f"Initialization done! {name}.test")
 
     def _release(self, tag: str, behaviour: str, ending: str) -> None:
         how = "" if behaviour == "good" else " — it answers 500 to every second request"
@@ -107,6 +109,11 @@ class Story:
         self.tale.tags[tag] = time.time()
         self._world.push(PODINFO, tag, behaviour=behaviour)
         self._wait(f"the commit {ending!r}", lambda: any(subject.startswith(ending) for _, subject in self.tale.pushes))
+        self._wait_said(ending)
+
+    def _wait_said(self, beginning: str) -> None:
+        """A chapter ends with its last sentence: the log is read a moment after what it tells of."""
+        self._wait(f"the operator to say {beginning!r}", lambda: any(line.text.startswith(beginning) for line in list(self.tale.lines)))
 
     def _finished(self) -> bool:
         return self._phase("frontend") == "Succeeded"
