@@ -4,6 +4,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures.table import Figure, machine, show
@@ -52,7 +53,7 @@ def main() -> int:
             BareRepository.create(served, {f"releases/app{number}.yaml": b"tag: 3.1.0\n" * 10 for number in range(files)})
         with GitServer(root) as gitd:
             gitd.add_key(key.public, write=True)
-            hosts = [("our server", gitd.known_hosts, lambda name: gitd.url(name))]
+            hosts: list[tuple[str, str, Callable[[str], str]]] = [("our server", gitd.known_hosts, lambda name: gitd.url(name))]
             sshd = None
             if absence():
                 print(f"left out: {absence()}")

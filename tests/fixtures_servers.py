@@ -127,7 +127,8 @@ def tools_of(item: pytest.Item) -> set[str]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workeroutput"):
-        config.workeroutput.update(started=dict(config.stash[STARTED]), left_out=config.stash[LEFT_OUT], told=config.stash[TOLD])
+        started = dict(config.stash[STARTED].items())
+        config.workeroutput.update(started=started, left_out=config.stash[LEFT_OUT], told=config.stash[TOLD])
     elif config.getoption("--every-server") and not_there(config) and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

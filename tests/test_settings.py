@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from gitops_canary.domain.errors import UserError
-from gitops_canary.settings import Settings, load_settings, seconds, shown
+from gitops_canary.settings import Effective, Settings, load_settings, seconds, shown
 from gitops_canary.wiring.rules import git_options
 
 
-def source(name: str, effective: tuple[object, ...]) -> str:
-    return next(one.source for one in effective if one.name == name)  # type: ignore[attr-defined]
+def source(name: str, effective: tuple[Effective, ...]) -> str:
+    return next(one.source for one in effective if one.name == name)
 
 
 def test_flags_win_over_the_environment_over_the_file_over_defaults(tmp_path: Path) -> None:

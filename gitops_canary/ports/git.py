@@ -9,8 +9,8 @@ from typing import Protocol
 class Tree(Protocol):
     """The files of one commit, read lazily; paths are relative POSIX, symlinks and submodules are not listed."""
 
-    revision: str
-
+    @property
+    def revision(self) -> str: ...
     def paths(self, prefix: str = "") -> Sequence[str]: ...
     def read(self, path: str) -> bytes | None: ...
     def blob_id(self, path: str) -> str | None:

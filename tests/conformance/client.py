@@ -56,6 +56,11 @@ class Answer:
         return str(self.body.get("message", ""))
 
     @property
+    def warnings(self) -> list[str]:
+        assert isinstance(self.headers, urllib3.HTTPHeaderDict)
+        return self.headers.getlist("Warning")
+
+    @property
     def names(self) -> list[str]:
         return [item["metadata"]["name"] for item in self.body["items"]]
 

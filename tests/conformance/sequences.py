@@ -67,7 +67,7 @@ def _widgets(draw: st.DrawFn) -> Doc:
 
 
 def _canaries(draw: st.DrawFn) -> Doc:
-    steps = draw(st.sampled_from([{"stepWeight": 10}, {"stepWeights": [1, 5]}, {"iterations": 3}, {}]))
+    steps: Doc = draw(st.sampled_from([{"stepWeight": 10}, {"stepWeights": [1, 5]}, {"iterations": 3}, {}]))
     spec = canary(draw(st.sampled_from(["10s", "1m", "soon"])), {"threshold": draw(st.integers(1, 3)), **steps})["spec"]
     if draw(st.booleans()):
         spec["service"] = {"port": 80, "targetPort": draw(st.sampled_from([8080, "http"]))}

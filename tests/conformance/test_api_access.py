@@ -29,7 +29,7 @@ def worker(api: Api) -> Api:
     return api
 
 
-def _as(api: Api) -> dict[str, dict[str, str]]:
+def _as(api: Api) -> dict[str, Any]:
     return {"headers": {"Impersonate-User": f"system:serviceaccount:{api.ns}:worker"}}
 
 
@@ -134,7 +134,7 @@ OPTIONS: dict[str, tuple[str, dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("method", "query", "told"), OPTIONS.values(), ids=OPTIONS)
-def test_an_option_that_is_none_is_invalid(api: Api, method: str, query: dict[str, str], told: str) -> None:
+def test_an_option_that_is_none_is_invalid(api: Api, method: str, query: dict[str, Any], told: str) -> None:
     api.create("configmaps", config_map())
     path = api.path("configmaps", "one" if method == "DELETE" else "")
     refused = api.request(method, path, config_map("two") if method == "POST" else None, **query)

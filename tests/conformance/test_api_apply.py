@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import APPLY, MERGE, Api, Doc
+from tests.conformance.client import APPLY, MERGE, Answer, Api, Doc
 from tests.conformance.objects import WIDGETS, config_map, container, deployment, pod, service, widget
 
 
@@ -32,7 +32,7 @@ def test_apply_creates_and_owns_what_it_says(api: Api) -> None:
 
 def test_an_apply_that_changes_nothing_keeps_the_version(api: Api) -> None:
     for plural, doc in (("deployments", deployment(replicas=0)), ("services", service()), (WIDGETS, widget())):
-        made = api.apply(plural, doc)
+        made: Answered | Answer = api.apply(plural, doc)
         if plural == "deployments":
             made = Answered(api.until(plural, "web", lambda now: now["status"].get("observedGeneration") == 1))
         again = api.apply(plural, doc)
@@ -89,7 +89,7 @@ def test_a_map_stays_its_writer_s_when_all_in_it_was_taken(api: Api) -> None:
 def test_a_map_that_the_schema_does_not_name_stays_its_applier_s_when_all_in_it_was_taken(api: Api) -> None:
     api.apply(WIDGETS, widget(size=1, free={"image": {"tag": "1"}}), "helm")
     patched = api.patch(WIDGETS, "one", {"spec": {"free": {"image": {"tag": "2"}}}}, MERGE, fieldManager="human")
-    free = {"f:free": {"f:image": {"f:tag": {}}}}
+    free: Doc = {"f:free": {"f:image": {"f:tag": {}}}}
     assert owners(patched.body) == {"helm": {"f:spec": {"f:size": {}, "f:free": {"f:image": {}}}}, "human": {"f:spec": free}}
     refused = api.apply(WIDGETS, widget(size=1, free={"image": {"tag": "3"}}), "helm")
     assert refused.message == (
@@ -100,8 +100,8 @@ def test_a_map_that_the_schema_does_not_name_stays_its_applier_s_when_all_in_it_
 def test_a_map_that_the_schema_does_not_name_stays_its_writer_s_when_all_in_it_was_forced(api: Api) -> None:
     api.create(WIDGETS, widget(size=1, free={"image": {"tag": "1"}}), fieldManager="human")
     forced = api.apply(WIDGETS, widget(size=1, free={"image": {"tag": "2"}}), "helm", force="true")
-    fields = {"f:size": {}, "f:free": {"f:image": {"f:tag": {}}}}
-    kept = {"f:size": {}, "f:color": {}, "f:free": {"f:image": {}}}
+    fields: Doc = {"f:size": {}, "f:free": {"f:image": {"f:tag": {}}}}
+    kept: Doc = {"f:size": {}, "f:color": {}, "f:free": {"f:image": {}}}
     assert owners(forced.body) == {"helm": {"f:spec": fields}, "human": {"f:spec": kept}}
 
 
@@ -234,7 +234,7 @@ REFUSED: dict[str, tuple[Any, dict[str, str], int, str]] = {
 
 
 @pytest.mark.parametrize(("body", "query", "code", "told"), REFUSED.values(), ids=REFUSED)
-def test_an_odd_apply_is_refused(api: Api, body: Any, query: dict[str, str], code: int, told: str) -> None:
+def test_an_odd_apply_is_refused(api: Api, body: Any, query: dict[str, Any], code: int, told: str) -> None:
     refused = api.request("PATCH", api.path("configmaps", "one"), body, APPLY, **query)
     assert refused.code == code, refused.body
     assert told in refused.message

@@ -1,13 +1,14 @@
 """Watches: from a version, with initial events, selectors that objects enter and leave, bookmarks, forms, and 410."""
 
 from itertools import islice
+from typing import Any
 
 import pytest
 
 from tests.conformance.client import TABLE, Api, Doc
 from tests.conformance.objects import WIDGETS, config_map, widget
 
-INITIAL = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+INITIAL: dict[str, Any] = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
 
 
 def _told(events: list[Doc]) -> list[tuple[str, str]]:

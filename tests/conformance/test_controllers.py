@@ -1,5 +1,7 @@
 """Deployments, ReplicaSets, Jobs, autoscalers: what users and the operator see of them, with a stand-in that makes pods ready."""
 
+from collections.abc import Callable
+
 from tests.conformance.client import Api, Doc
 from tests.conformance.objects import container, deployment, job
 from tests.conformance.stand_in import StandIn
@@ -8,10 +10,11 @@ REVISION = "deployment.kubernetes.io/revision"
 
 
 def _condition(doc: Doc, type_: str) -> Doc:
-    return next((one for one in doc.get("status", {}).get("conditions") or [] if one["type"] == type_), {})
+    found: Doc = next((one for one in doc.get("status", {}).get("conditions") or [] if one["type"] == type_), {})
+    return found
 
 
-def _rolled(replicas: int, generation: int) -> "object":
+def _rolled(replicas: int, generation: int) -> Callable[[Doc], bool]:
     def holds(doc: Doc) -> bool:
         status = doc["status"]
         counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")]
@@ -121,7 +124,7 @@ def test_a_pod_that_is_deleted_is_made_again(api: Api, node: StandIn) -> None:
     api.until_gone("pods", first)
     api.until(
         "deployments", "web", lambda doc: _rolled(1, 1)(doc) and api.list("pods").names != [first] and len(api.list("pods").names) == 1
-    )  # type: ignore[operator]
+    )
 
 
 def test_a_pod_counts_as_available_when_it_was_ready_long_enough(api: Api, node: StandIn) -> None:

@@ -149,8 +149,8 @@ def test_no_sequence_of_operations_tells_the_servers_apart(both: Sides, sequence
     for operation, mine, theirs in zip(sequence, ours.answers, real.answers, strict=True):
         assert differences(shown(mine), shown(theirs)) == [], f"seed {SEED}: {operation}: {theirs.code} {theirs.message}"
     for watch, told in real.told.items():
-        mine, theirs = ([(one["type"], _plain(one["object"])) for one in events] for events in (ours.told[watch], told))
-        assert differences(mine, theirs) == [], f"seed {SEED}: the watch of {watch}"
+        here, there = ([(one["type"], _plain(one["object"])) for one in events] for events in (ours.told[watch], told))
+        assert differences(here, there) == [], f"seed {SEED}: the watch of {watch}"
     _tally.take(sequence, real)
 
 

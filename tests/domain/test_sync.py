@@ -82,7 +82,7 @@ def test_F15_an_ignored_manifest_is_not_pruned(value: str) -> None:
 
 def test_a_changed_file_name_alone_applies_nothing() -> None:
     plan = plan_sync((resource("Secret", "s", file="new.yaml"),), (), applied(resource("Secret", "s", file="old.yaml")))
-    assert plan.applies == plan.prunes == ()
+    assert (plan.applies, plan.prunes) == ((), ())
 
 
 def test_O1_canaries_and_autoscalers_own_the_replicas_of_their_targets() -> None:

@@ -1,5 +1,7 @@
 """The pure checks: what counts as a slip, whose values a template's text names, what a canary owns."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -167,7 +169,8 @@ def test_exactly_the_names_that_the_canary_manager_makes_are_owned(kind: str, na
 def test_a_canary_that_cannot_be_read_owns_nothing_and_stops_nothing() -> None:
     home = resource(release())
     rendered = Rendered(home, parse_helmrelease(home.doc), "templates/x.yaml", "", SERVICE)
-    for spec in (None, [], {"analysis": 1}, {"targetRef": "web"}, {"targetRef": {}, "service": [1]}):
+    odd: tuple[Any, ...] = (None, [], {"analysis": 1}, {"targetRef": "web"}, {"targetRef": {}, "service": [1]})
+    for spec in odd:
         broken: Doc = {**canary(), "spec": spec}
         assert rendered_findings([rendered], [resource(broken)]) == []
         assert [one.code for one in validate((resource(broken),), Charts())] == ["canary"]

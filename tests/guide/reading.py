@@ -81,9 +81,10 @@ class Reader:
     def _run(self, step: Step) -> Seen:
         """In a shell of its own that begins where the last one ended."""
         script = f"set -e\n{step.commands}\necho {END} $PWD\n"
-        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        command = ["bash", "-c", script]
-        done = subprocess.run(command, cwd=self._where, env=self.environ, text=True, timeout=300, check=False, **out)
+        ends = subprocess.PIPE, subprocess.STDOUT
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self._where, env=self.environ, text=True, timeout=300, check=False, stdout=ends[0], stderr=ends[1]
+        )
         if done.returncode:
             return Seen(step, done.stdout.splitlines(), f"exit status 0, not {done.returncode}")
         text, _, place = done.stdout.rpartition(f"{END} ")
@@ -115,8 +116,8 @@ class Terminal:
     def __init__(self, commands: str, where: Path, environ: dict[str, str]) -> None:
         first, *typed = commands.strip().splitlines()
         self._master, slave = pty.openpty()
-        ends = {"stdin": slave, "stdout": slave, "stderr": slave}
-        self._process = subprocess.Popen(["bash", "-c", first], cwd=where, env=environ, start_new_session=True, **ends)
+        command = ["bash", "-c", first]
+        self._process = subprocess.Popen(command, cwd=where, env=environ, start_new_session=True, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
         self._ended = threading.Event()
         self._read_so_far = b""
@@ -162,7 +163,7 @@ def sandbox(folder: Path, control_plane: str, programs: list[Path]) -> Iterator[
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            printed = []
+            printed: list[str] = []
             while not (printed and printed[-1].startswith("Ctrl-C")):
                 line = process.stdout.readline()
                 assert line, "the sandbox ended: " + "".join(printed)

@@ -69,7 +69,7 @@ def test_R11_a_release_that_a_person_lets_go_on_after_that_run_does_not_wait() -
     cluster = serving("1.0.0", "1.0.1")
     for number, refused in ((2, True), (3, False)):
         asked = ("test/frontend", number)
-        sentence = refusal_by_canaries(cluster, lambda *run, asked=asked: run == asked)(case("frontend", FIXED, OLD, NEW))  # type: ignore[misc]
+        sentence = refusal_by_canaries(cluster, lambda *run, asked=asked: run == asked)(case("frontend", FIXED, OLD, NEW))
         assert bool(sentence) is refused, sentence
 
 

@@ -122,10 +122,11 @@ class World:
 
     @property
     def status(self) -> Mapping[str, Any]:
-        return self.cluster.whole(REF).get("status", {})
+        status: Mapping[str, Any] = self.cluster.whole(REF).get("status", {})
+        return status
 
     def condition(self, kind: str) -> tuple[str, str]:
-        found = next((one for one in self.status.get("conditions", ()) if one["type"] == kind), {})
+        found: Doc = next((one for one in self.status.get("conditions", ()) if one["type"] == kind), {})
         return str(found.get("status", "")), str(found.get("message", ""))
 
     def settings(self, name: str = "frontend") -> Any:
@@ -250,7 +251,7 @@ def test_H1_the_alert_about_a_failed_release_comes_wherever_the_process_is_stopp
     for number in range(len(effects)):
         for mode in ("before", "after", "lost"):
             world = World()
-            world.faults.plan = {number: mode}  # type: ignore[dict-item]
+            world.faults.plan = {number: mode}
             try:
                 failing(world)
             except Crash:
@@ -399,7 +400,7 @@ def test_a_release_ends_the_same_wherever_the_process_is_stopped() -> None:
     for number in range(len(effects)):
         for mode in ("before", "after", "lost"):
             world = World()
-            world.faults.plan = {number: mode}  # type: ignore[dict-item]
+            world.faults.plan = {number: mode}
             for tag in ("3.1.0", "3.1.1"):
                 world.release(values={"tag": tag})
                 try:
@@ -513,7 +514,7 @@ def refuse(world: World, tag: str) -> None:
     ],
 )
 def test_F28_tests_that_fail_after_an_upgrade(world: World, ignored: bool, did: list[str], tested: str, released: str) -> None:
-    spec = {"test": {"enable": True, "ignoreFailures": ignored}, "rollback": {"enable": True}}
+    spec: Doc = {"test": {"enable": True, "ignoreFailures": ignored}, "rollback": {"enable": True}}
     world.release(values={"tag": "3.1.0"}, **spec)
     world.settle()
     assert world.condition("Tested")[0] == "True"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gitops_canary.domain.canary.spec import Alert
 from gitops_canary.domain.results import Outcome, Result, Revision
 from gitops_canary.managers.results import ResultRules, ResultsManager
 from gitops_canary.ports import Notice, Turn
@@ -43,6 +44,9 @@ def result(number: int = 1, outcome: Outcome = Outcome.ROLLED_BACK, name: str = 
 class Inbox:
     def __init__(self) -> None:
         self.notices: list[Notice] = []
+
+    def takes(self, alerts: tuple[Alert, ...]) -> bool:
+        return True
 
     def send(self, notice: Notice) -> None:
         self.notices.append(notice)

@@ -49,8 +49,8 @@ class MemoryChecks:
 
     def forget(self, owner: str, keep: Iterable[str] = ()) -> None:
         kept = set(keep)
-        for held in (self._open, self._answers):
-            held[owner] = {key: value for key, value in held.get(owner, {}).items() if key in kept}  # type: ignore[index,assignment]
+        self._open[owner] = {key: ask for key, ask in self._open.get(owner, {}).items() if key in kept}
+        self._answers[owner] = {key: answer for key, answer in self._answers.get(owner, {}).items() if key in kept}
 
     def crash(self) -> None:
         """The process died: asks and answers lived in its memory."""

@@ -223,7 +223,7 @@ class MemoryCluster:
                 if value_at(old, path) != value_at(sent, path):
                     raise Conflict(f"cannot apply {ref}: another manager owns {'.'.join(path)}")
         dropped = owned.get(manager, set()) - set(leaves(sent)) - others
-        return merged(removed(old, dropped), sent)
+        return dict(merged(removed(old, dropped), sent))
 
     def _store(self, ref: Ref, old: Doc | None, new: Doc) -> Doc:
         self._version += 1

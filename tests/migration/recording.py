@@ -4,6 +4,7 @@ Flagger runs on a real control plane with the sandbox's node and mesh: one canar
 Run it again when the chart's pod template changes: `go install github.com/fluxcd/flagger/cmd/flagger@v1.36.1` builds the program."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -34,7 +35,7 @@ def main() -> None:
             _until(lambda: all(_status(world, name).get("phase") == "Initialized" for name in CANARIES))
             for name, (tag, phase) in CANARIES.items():
                 _set(world, name, tag)
-                _until(lambda name=name, phase=phase: _status(world, name).get("phase") == phase)
+                _until(functools.partial(_is, world, name, phase))
             _until(lambda: int(_status(world, "backend").get("canaryWeight", 0)) > 0)
         RECORDING.write_text(json.dumps(_left(world), indent=1, sort_keys=True) + "\n")
 
@@ -72,6 +73,10 @@ def _set(world: World, name: str, tag: str) -> None:
     container = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": f"{PODINFO}:{tag}"}]
     command = ["kubectl", f"--kubeconfig={world.kubeconfig}", "-n", "test", "patch", f"deployment/{name}", "--type=json"]
     subprocess.run([*command, f"--patch={json.dumps(container)}"], check=True)
+
+
+def _is(world: World, name: str, phase: str) -> bool:
+    return bool(_status(world, name).get("phase") == phase)
 
 
 def _status(world: World, name: str) -> dict[str, Any]:

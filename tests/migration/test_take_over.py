@@ -119,7 +119,7 @@ def _revisions(stage: Stage, name: str) -> list[int]:
 
 def _serving(stage: Stage, name: str) -> bool:
     doc = stage.world.cluster.live(Ref("apps/v1", "Deployment", "test", f"{name}-primary")) or {}
-    return int((doc.get("status") or {}).get("readyReplicas", 0)) == doc["spec"]["replicas"]
+    return bool(int((doc.get("status") or {}).get("readyReplicas", 0)) == doc["spec"]["replicas"])
 
 
 def _ours(stage: Stage, name: str) -> bool:

@@ -21,6 +21,7 @@ NOTICE = Notice(
 WILD = Notice(
     "i" * 300, "info", "<!channel> *b* [x](javascript:alert(1))", "t" * 50_000, (("n" * 500, "<@U1> & " + "v" * 9000),) * 60, "javascript:x"
 )
+SEVERITIES: tuple[Severity, ...] = ("info", "warn", "error")
 EMPTY = Notice("", "warn", "", "", (("", ""),))
 
 GENERIC = {
@@ -51,7 +52,7 @@ def test_slack_names_channel_and_sender() -> None:
 @pytest.mark.parametrize(("severity", "sent"), [("info", ["info", "warn", "error"]), ("warn", ["warn", "error"]), ("error", ["error"])])
 def test_a_target_takes_its_severity_and_worse(severity: Severity, sent: list[str]) -> None:
     target = Target("slack", "x", severity=severity)
-    assert [one for one in ("info", "warn", "error") if target.wants(Notice("", one, "", ""))] == sent  # type: ignore[arg-type]
+    assert [one for one in SEVERITIES if target.wants(Notice("", one, "", ""))] == sent
 
 
 def test_an_alert_provider_becomes_a_target() -> None:

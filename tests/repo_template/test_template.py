@@ -26,7 +26,8 @@ def test_the_charts_pass_helm_lint(chart: str) -> None:
 
 def test_the_tree_is_the_guides() -> None:
     found = {str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()}
-    chart = ("Chart.yaml", "README.md", "values.yaml", "templates/NOTES.txt", "templates/_helpers.tpl", "templates/canary.yaml")
+    chart: tuple[str, ...] = ("Chart.yaml", "README.md", "values.yaml")
+    chart += ("templates/NOTES.txt", "templates/_helpers.tpl", "templates/canary.yaml")
     chart += ("templates/configmap.yaml", "templates/deployment.yaml", "templates/hpa.yaml", "templates/service.yaml")
     chart += ("templates/tests/test-config.yaml", "templates/tests/test-pod.yaml")
     assert {"namespaces/test.yaml", *(f"releases/test/{name}.yaml" for name in RELEASES)} <= found

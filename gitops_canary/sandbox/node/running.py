@@ -19,7 +19,7 @@ from gitops_canary.sandbox.node.usage import Used
 from gitops_canary.sandbox.programs.behaviour import read_behaviour
 from gitops_canary.sandbox.programs.podinfo import Podinfo, read_arguments
 
-PRODUCT = (sys.executable, "-m", "gitops_canary")
+PRODUCT: tuple[str, ...] = (sys.executable, "-m", "gitops_canary")
 
 
 class StartProblem(Exception):

@@ -124,7 +124,7 @@ echo '{json.dumps(credential)[:-1]}, "status": {{"token": "'"plugin-$(wc -l < {t
 """
     )
     plugin.chmod(0o755)
-    user = {"exec": {"apiVersion": credential["apiVersion"], "command": str(plugin), "interactiveMode": "Never"}}
+    user: dict[str, object] = {"exec": {"apiVersion": credential["apiVersion"], "command": str(plugin), "interactiveMode": "Never"}}
     told.answers = [(200, {}, b"{}"), (401, {}, b"{}"), (200, {}, b"{}")]
     made = connection(tmp_path, told, user)
     ask(made)

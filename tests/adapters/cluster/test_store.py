@@ -66,7 +66,8 @@ def test_a_new_list_forgets_what_is_gone_but_not_what_is_newer() -> None:
 
 
 def test_bookkeeping_is_dropped_but_our_own_field_sets_are_known() -> None:
-    cache, fields = store(), {"f:spec": {}}
+    cache = store()
+    fields: dict[str, Any] = {"f:spec": {}}
     managed = [
         {"manager": "gitops-canary", "operation": "Apply", "fieldsV1": fields},
         {"manager": "gitops-canary", "operation": "Apply", "subresource": "status", "fieldsV1": {}},

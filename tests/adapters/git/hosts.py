@@ -1,15 +1,36 @@
 """The four ways to a repository on which the contract tests run: OpenSSH, our own server, `git http-backend`, a path."""
 
 import itertools
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gitops_canary.adapters.git import DeployKey, GitOptions, GitRepository, Transport
 from gitops_canary.adapters.git.deploy_key import generate
+from gitops_canary.ports.git import Change, Edit
 from gitops_canary.sandbox.gitd import BareRepository, GitServer
 
 KEY = generate()  # one for the whole run: making it is not what is tested here
+
+
+def made_by(change: str | None) -> str:
+    """The commit, where one must have been made."""
+    assert change is not None, "no commit was made"
+    return change
+
+
+def put(files: dict[str, bytes | None], message: str = "put") -> Edit:
+    """The edit that wants these files, whatever was there."""
+    return lambda tree: Change(files, message)
+
+
+def process(repository: GitRepository) -> "subprocess.Popen[bytes]":
+    """The process that reads objects for that client."""
+    reader = repository.mirror.objects._process
+    assert reader is not None
+    assert isinstance(reader.proc, subprocess.Popen)
+    return reader.proc
 
 
 class Host:

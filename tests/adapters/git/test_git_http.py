@@ -3,8 +3,9 @@
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,16 +73,16 @@ def test_i7_no_error_holds_the_password(server: HttpGit, client: GitRepository) 
     assert "cm9ib3Q6" not in "".join(said)  # Base64 of robot:…
 
 
-def test_i7_the_password_stands_in_no_argument_list(server: HttpGit, client: GitRepository) -> None:
+def test_i7_the_password_stands_in_no_argument_list(server: HttpGit, client: GitRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bytes] = []
     # The server looks at all processes while the client waits for its answer.
     answer = server._backend
 
-    async def look(*args):  # type: ignore[no-untyped-def]
+    async def look(*args: Any) -> Any:
         seen.append(subprocess.run(["ps", "-eo", "args"], capture_output=True).stdout)
         return await answer(*args)
 
-    server._backend = look
+    monkeypatch.setattr(server, "_backend", look)
     client.fetch()
     client.change(set_a(b"2"))
     assert b"git-remote-http" in seen[0]
@@ -105,7 +106,8 @@ def test_no_credentials_never_prompt(server: HttpGit, tmp_path: Path) -> None:
 def test_a_token_that_may_only_read_is_found_by_check_access(server: HttpGit, client: GitRepository) -> None:
     server.add_user("robot", PASSWORD, write=False)
     client.fetch()
-    for attempt in (client.check_access, lambda: client.change(set_a(b"2"))):
+    attempts: tuple[Callable[[], object], ...] = (client.check_access, lambda: client.change(set_a(b"2")))
+    for attempt in attempts:
         with pytest.raises(UserError, match="the token may read but not write; give the token read and write access"):
             attempt()
     server.add_user("robot", PASSWORD, write=True)
@@ -224,9 +226,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         "2",
         *names,
         "-keyout",
-        folder / "key",
+        str(folder / "key"),
         "-out",
-        folder / "ca",
+        str(folder / "ca"),
     ]
     subprocess.run(argv, check=True, capture_output=True)
     return folder / "ca", folder / "key"
@@ -237,7 +239,7 @@ def test_a_private_ca_is_trusted_only_when_it_is_given(authority: tuple[Path, Pa
     server = HttpGit(tmp_path, authority)
     server.add_user("robot", PASSWORD, write=True)
     server.start()
-    common = {"username": "robot", "password": PASSWORD}
+    common: dict[str, Any] = {"username": "robot", "password": PASSWORD}
     trusting = GitRepository(
         server.url("cluster"), "main", Transport(GitOptions(state=tmp_path / "s", ca_file=str(authority[0]), **common))
     )

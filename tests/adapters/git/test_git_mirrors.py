@@ -8,7 +8,7 @@ import pytest
 from gitops_canary.adapters.git import GitOptions, GitRepository, Mirrors, Transport
 from gitops_canary.domain.errors import UserError
 from gitops_canary.sandbox.gitd import BareRepository
-from tests.adapters.git.hosts import Host
+from tests.adapters.git.hosts import Host, made_by
 from tests.adapters.git.http_host import HttpGit
 
 CHART = {"charts/podinfo/Chart.yaml": b"name: podinfo\n", "charts/podinfo/templates/x.yaml": b"x\n", "other": b"1"}
@@ -19,7 +19,7 @@ def test_a_chart_is_had_by_branch_tag_and_commit(host: Host) -> None:
     first = served.head()
     repository = host.repository("charts")
     repository.fetch()
-    repository.mark("v1.0.0", first)
+    repository.mark("v1.0.0", made_by(first))
     second = served.commit({"charts/podinfo/Chart.yaml": b"name: podinfo\nversion: 2\n"}, "two")
     mirrors = Mirrors(repository.mirror.transport)
     by_branch, by_tag, by_commit = (mirrors.export(host.url("charts"), ref, "charts/podinfo") for ref in ("main", "v1.0.0", second))

@@ -152,7 +152,7 @@ PUBLISHED = {
 
 
 def test_the_built_in_host_keys_have_the_published_fingerprints() -> None:
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for line in BUILT_IN:
         names, kind, key = line.split()
         digest = base64.b64encode(hashlib.sha256(base64.b64decode(key)).digest()).decode().rstrip("=")

@@ -5,14 +5,16 @@ import threading
 
 import pytest
 
+from gitops_canary.adapters.git import GitRepository
 from gitops_canary.domain.errors import Conflict, NotLeader, Unavailable, UserError
 from gitops_canary.ports import Change, Tree
-from tests.adapters.git.hosts import Host
+from gitops_canary.ports.git import Edit
+from tests.adapters.git.hosts import Host, made_by, process
 
 FILES = {"releases/frontend.yaml": b"tag: 3.1.0\n", "namespaces/test.yaml": b"kind: Namespace\n"}
 
 
-def bump(tag: str) -> "object":
+def bump(tag: str) -> Edit:
     """The edit of a bump: only the tag's line, only when the file is there."""
 
     def edit(tree: Tree) -> Change | None:
@@ -31,7 +33,7 @@ def test_a_bump_is_one_commit_of_ours_on_the_head(host: Host) -> None:
     served = host.create(FILES)
     repository = host.repository()
     before = repository.fetch()
-    made = repository.change(bump("3.1.1"))
+    made = made_by(repository.change(bump("3.1.1")))
     assert served.head() == made == repository.head()
     assert served.read("releases/frontend.yaml") == b"tag: 3.1.1\n"
     assert served.message() == "Auto-release podinfo:3.1.1\n\nImage: 3.1.1"
@@ -46,7 +48,7 @@ def test_the_head_is_unknown_before_the_first_fetch_and_moves_with_the_remote(ho
     repository = host.repository()
     assert repository.head() is None
     with pytest.raises(Unavailable, match="has not been read yet"):
-        repository.contains(served.head())
+        repository.contains(made_by(served.head()))
     repository.fetch()
     person = served.commit({"a": b"1"}, "a person's")
     assert repository.head() != person
@@ -71,7 +73,7 @@ def test_g10_several_commits_travel_in_one_push(host: Host) -> None:
         [bump("3.1.1"), bump("3.1.1"), lambda tree: Change({"r": tree.read("releases/frontend.yaml")}, "Promote")]
     )
     assert nothing is None
-    assert [commit.revision for commit in repository.commits(head, second)] == [second, first]
+    assert [commit.revision for commit in repository.commits(head, made_by(second))] == [second, first]
     assert served.read("r") == b"tag: 3.1.1\n", "the second edit saw what the first did"
 
 
@@ -80,13 +82,13 @@ def test_b2_g3_a_refused_push_runs_the_edit_again_on_the_persons_head_and_keeps_
     repository = host.repository()
     repository.fetch()
     persons = served.commit({"releases/frontend.yaml": b"tag: 3.1.0\nreplicas: 5\n"}, "more replicas")
-    seen = []
+    seen: list[str] = []
 
     def edit(tree: Tree) -> Change | None:
         seen.append(tree.revision)
         return bump("3.1.1")(tree)
 
-    made = repository.change(edit)
+    made = made_by(repository.change(edit))
     assert len(seen) == 2
     assert seen[1] == persons
     assert served.read("releases/frontend.yaml") == b"tag: 3.1.1\nreplicas: 5\n"
@@ -105,9 +107,13 @@ def test_b2_an_edit_that_the_newer_head_makes_needless_is_dropped(host: Host) ->
 def test_g3_two_writers_at_once_lose_nothing(host: Host) -> None:
     served = host.create({"count": b"0"})
 
-    def write(name: str, repository) -> None:  # type: ignore[no-untyped-def]
-        for number in range(4):
-            repository.change(lambda tree, number=number: Change({"count": b"%d" % (int(tree.read("count")) + 1)}, f"{name} {number}"))
+    def write(name: str, repository: GitRepository) -> None:
+        def add_one(tree: Tree) -> Change:
+            count = int(tree.read("count") or b"") + 1
+            return Change({"count": b"%d" % count}, f"{count} by {name}")
+
+        for _ in range(4):
+            repository.change(add_one)
 
     writers = [threading.Thread(target=write, args=(name, host.repository())) for name in ("a", "b")]
     for writer in writers:
@@ -124,11 +130,11 @@ def test_g3_a_branch_that_a_person_rewound_is_not_brought_back(host: Host) -> No
     removed = served.commit({"secret": b"oops"}, "to be removed")
     repository = host.repository()
     assert repository.fetch() == removed
-    served.rewind(start)
-    made = repository.change(bump("3.1.1"))
+    served.rewind(made_by(start))
+    made = made_by(repository.change(bump("3.1.1")))
     assert [line.revision for line in served.log()] == [made, start]
     assert not repository.contains(removed)
-    assert repository.contains(start)
+    assert repository.contains(made_by(start))
     assert repository.contains(made)
     assert not repository.contains("0" * 40)
 
@@ -219,11 +225,11 @@ def test_the_reader_process_is_started_again_when_it_dies(host: Host) -> None:
     host.create(FILES)
     repository = host.repository()
     head = repository.fetch()
-    reader = repository.mirror.objects._process.proc
+    reader = process(repository)
     reader.kill()
     reader.wait()
     assert repository.tree(head).read("releases/frontend.yaml") == b"tag: 3.1.0\n"
-    assert repository.mirror.objects._process.proc.pid != reader.pid
+    assert process(repository).pid != reader.pid
 
 
 def test_a_thousand_files_are_committed_and_listed_at_once(host: Host) -> None:
@@ -231,7 +237,7 @@ def test_a_thousand_files_are_committed_and_listed_at_once(host: Host) -> None:
     repository = host.repository()
     repository.fetch()
     files = {f"team{number % 20}/app{number}.yaml": b"n: %d\n" % number for number in range(1000)}
-    made = repository.change(lambda tree: Change(files, "many"))
+    made = made_by(repository.change(lambda tree: Change(files, "many")))
     assert set(served.paths()) == files.keys() | FILES.keys()
     assert list(repository.tree(made).paths()) == sorted(files.keys() | FILES.keys())
     assert len(repository.tree(made).paths("team7")) == 50
@@ -251,7 +257,7 @@ def test_a_mark_follows_the_synced_revision(host: Host) -> None:
     repository = host.repository()
     first = repository.fetch()
     repository.mark("flux-sync", first)
-    second = repository.change(bump("3.1.1"))
+    second = made_by(repository.change(bump("3.1.1")))
     for revision in (second, first, first):
         repository.mark("flux-sync", revision)
         assert served.refs()["refs/tags/flux-sync"] == revision

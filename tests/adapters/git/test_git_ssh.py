@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from gitops_canary.adapters.git.ssh import SshMaster, control_folder
 from gitops_canary.domain.errors import Unavailable, UserError
 from gitops_canary.ports import Change, Tree
 from gitops_canary.sandbox.gitd import BareRepository
-from tests.adapters.git.hosts import KEY, Host
+from tests.adapters.git.hosts import KEY, Host, process
 
 FILES = {"a.yaml": b"tag: 1\n"}
 
@@ -35,8 +36,14 @@ def set_tag(tag: str):  # type: ignore[no-untyped-def]
     return lambda tree: Change({"a.yaml": f"tag: {tag}\n".encode()}, f"tag {tag}")
 
 
-def master_of(mirror: Mirror) -> SshMaster:
-    return mirror.transport._masters[(mirror.remote.destination, mirror.remote.port)]
+def master_of(mirror: Mirror) -> "subprocess.Popen[bytes]":
+    """The process that holds the client's connection."""
+    return master_process(mirror.transport._masters[(mirror.remote.destination, mirror.remote.port)])
+
+
+def master_process(master: SshMaster) -> "subprocess.Popen[bytes]":
+    assert master._process is not None
+    return master._process
 
 
 def wait_for(path: Path) -> None:
@@ -53,7 +60,8 @@ def test_a_key_that_may_only_read_reads_and_is_told_what_to_add(ssh_host: Host) 
     ssh_host.allow(write=False)
     repository = ssh_host.repository()
     head = repository.fetch()
-    for attempt in (repository.check_access, lambda: repository.change(set_tag("2"))):
+    attempts: tuple[Callable[[], object], ...] = (repository.check_access, lambda: repository.change(set_tag("2")))
+    for attempt in attempts:
         with pytest.raises(UserError, match="the deploy key may read but not write") as caught:
             attempt()
         assert KEY.public in caught.value.hint
@@ -100,11 +108,11 @@ def test_one_connection_serves_every_command(ssh_host: Host) -> None:
     ssh_host.create(FILES)
     repository = ssh_host.repository()
     repository.fetch()
-    pid = master_of(repository.mirror)._process.pid
+    pid = master_of(repository.mirror).pid
     for tag in "23":
         repository.change(set_tag(tag))
     repository.fetch()
-    assert master_of(repository.mirror)._process.pid == pid
+    assert master_of(repository.mirror).pid == pid
 
 
 def test_several_mirrors_share_a_connection_and_more_sessions_than_it_takes_wait(ssh_host: Host) -> None:
@@ -136,11 +144,11 @@ def test_a_master_that_died_is_replaced(ssh_host: Host) -> None:
     served = ssh_host.create(FILES)
     repository = ssh_host.repository()
     repository.fetch()
-    dead = master_of(repository.mirror)._process
+    dead = master_of(repository.mirror)
     dead.kill()
     dead.wait()
     assert repository.change(set_tag("2")) == served.head()
-    assert master_of(repository.mirror)._process.pid != dead.pid
+    assert master_of(repository.mirror).pid != dead.pid
 
 
 def test_a_master_that_outlived_its_operator_is_ended_by_the_next(ssh_host: Host) -> None:
@@ -148,7 +156,7 @@ def test_a_master_that_outlived_its_operator_is_ended_by_the_next(ssh_host: Host
     options = ssh_host.options()
     first = Transport(options, KEY)
     Mirror(ssh_host.url(), first).fetch("main")
-    (orphan,) = (master._process for master in first._masters.values())
+    (orphan,) = map(master_process, first._masters.values())
     second = Transport(options, KEY)  # `first` was killed: it has ended nothing
     Mirror(ssh_host.url(), second).fetch("main")
     assert orphan.wait(5) is not None
@@ -162,7 +170,7 @@ def test_a_new_key_ends_the_old_keys_connection(ssh_host: Host) -> None:
     transport = ssh_host.transport()
     repository = ssh_host.repository(transport=transport)
     repository.fetch()
-    old = master_of(repository.mirror)._process
+    old = master_of(repository.mirror)
     fresh = generate()
     ssh_host.allow(write=True, key=fresh)
     transport.use_key(fresh)
@@ -179,7 +187,7 @@ def test_no_process_outlives_the_client(ssh_host: Host) -> None:
     transport = ssh_host.transport(push_timeout=0.001, patience=0.0)
     repository = ssh_host.repository(transport=transport)
     repository.fetch()
-    children = [master_of(repository.mirror)._process, repository.mirror.objects._process.proc]
+    children = [master_of(repository.mirror), process(repository)]
     with pytest.raises(Unavailable, match=r"no answer; the commit may have landed|cannot be reached"):
         repository.change(set_tag("2"))
     repository.close()
@@ -205,7 +213,7 @@ def kill_mid_push(repository, served: BareRepository, edit, landed_first: bool):
     pusher = threading.Thread(target=lambda: made.append(repository.change(edit)))
     pusher.start()
     wait_for(served.path / "reached")
-    os.kill(master_of(repository.mirror)._process.pid, signal.SIGKILL)
+    os.kill(master_of(repository.mirror).pid, signal.SIGKILL)
     if landed_first:
         (served.path / "go").touch()
     pusher.join()
@@ -250,7 +258,7 @@ def test_g3_a_push_that_landed_unheard_and_was_built_upon_is_found(ssh_host: Hos
     wait_for(served.path / "reached")
     ours = served.head()
     person = served.commit({"b": b"1"}, "built upon it")
-    os.kill(master_of(repository.mirror)._process.pid, signal.SIGKILL)
+    os.kill(master_of(repository.mirror).pid, signal.SIGKILL)
     (served.path / "go").touch()
     pusher.join()
     assert made == [ours]
@@ -306,7 +314,7 @@ def test_names_of_hooks_and_filters_in_a_repository_do_nothing(ssh_host: Host, t
     repository = ssh_host.repository()
 
     def read_all(tree: Tree) -> Change:
-        return Change({"a.yaml": b"".join(tree.read(path) for path in tree.paths())}, "read")
+        return Change({"a.yaml": b"".join(tree.read(path) or b"" for path in tree.paths())}, "read")
 
     repository.fetch()
     assert repository.change(read_all) == served.head()

@@ -151,7 +151,7 @@ class World:
 
 
 def condition(status: Mapping[str, Any], kind: str) -> tuple[str, str]:
-    found = next((one for one in status.get("conditions", ()) if one["type"] == kind), {})
+    found: Mapping[str, Any] = next((one for one in status.get("conditions", ()) if one["type"] == kind), {})
     return str(found.get("status", "")), str(found.get("message", ""))
 
 

@@ -46,7 +46,8 @@ def running(kind: str, way: str, folder: Path) -> Iterator[Running]:
     with ExitStack() as stack:
         files = server_files(folder) if way == "tls" else None
         if kind == "sandbox":
-            access: Access | None = {"basic": Basic(USERS), "token": Tokens(USERS)}.get(way)
+            ways: dict[str, Access] = {"basic": Basic(USERS), "token": Tokens(USERS)}
+            access = ways.get(way)
             server = stack.enter_context(RegistryServer(access=access, tls=files.context() if files else None))
             url = server.url
         else:

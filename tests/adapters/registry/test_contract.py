@@ -11,7 +11,8 @@ import pytest
 from gitops_canary.adapters.registry.images import OciRegistry, Options
 from gitops_canary.domain.errors import Unavailable, UserError
 from gitops_canary.domain.images import ImageRef
-from gitops_canary.sandbox.registryd.images import DOCKER, INDEXES, OCI, push_image, push_index
+from gitops_canary.sandbox.registryd.images import DOCKER, OCI, push_image, push_index
+from gitops_canary.sandbox.registryd.store import INDEXES
 from tests.adapters.registry.servers import WAYS, Running, kinds, running
 
 BUILT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

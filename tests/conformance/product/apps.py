@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 
 from gitops_canary.sandbox.world import REPOSITORY
+from tests.conformance.product.log import Said
 from tests.conformance.product.scripts import FIRST, Script
-from tests.conformance.product.seen import Doc, Mark, Said
+from tests.conformance.product.seen import Doc, Mark
 from tests.conformance.product.stage import Stage
 
 

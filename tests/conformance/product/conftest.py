@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.conformance.product.stage import Server, Stage
+from tests.conformance.product.onlooker import Server
+from tests.conformance.product.stage import Stage
 
 
 @pytest.fixture(scope="session", params=["sandbox", pytest.param("real", marks=pytest.mark.control_plane)])

@@ -11,7 +11,9 @@ from typing import Any, Literal, TypeVar
 from gitops_canary.adapters.cluster.stories import COMPONENT
 from gitops_canary.domain.resources import Ref
 from gitops_canary.managers.inventory import InventoryStore
+from gitops_canary.sandbox.gitd import GitServer
 from gitops_canary.sandbox.gitd.bare import Logged
+from gitops_canary.sandbox.registryd.server import RegistryServer
 from gitops_canary.sandbox.world import NAMESPACE, REPOSITORY, Shape, World
 from tests.conformance.product.log import Log, Said
 from tests.conformance.product.programs import KINDS, program
@@ -34,6 +36,17 @@ class Onlooker:
         self.server, self.world = server, World(folder, Shape(control_plane=server))
         self._kubectl = [program("kubectl"), "--kubeconfig", str(self.world.kubeconfig)]
         self.log = Log(self._kubectl, NAMESPACE)
+
+    @property
+    def git(self) -> GitServer:
+        """Our own: the stories ask it for faults and for what it was asked."""
+        assert isinstance(self.world.git, GitServer)
+        return self.world.git
+
+    @property
+    def registry(self) -> RegistryServer:
+        assert isinstance(self.world.registry, RegistryServer)
+        return self.world.registry
 
     def kubectl(self, *words: str, docs: Sequence[Doc] = (), refused: str = "") -> str:
         """What kubectl prints; `docs` go to `-f -`. With `refused` it must fail with those words, which come back."""
@@ -117,7 +130,7 @@ class Onlooker:
 
     def polls(self, count: int) -> None:
         """Returns when the operator has asked Git so often from now on, each poll ended; the registry is asked half as often."""
-        git = self.world.git.commands
+        git = self.git.commands
         before = len(git)
         self.wait(f"{count} polls of Git", lambda: sum("upload-pack" in one for one in git[before:]) > count)
 

@@ -83,7 +83,7 @@ class Operated(Onlooker):
         for pod in self.operator_pods():
             if ready(pod) and pod["metadata"]["name"] not in but:
                 self.log.follow(pod["metadata"]["name"])
-                self.world.registry.webhooks.clear()
+                self.registry.webhooks.clear()
                 self.world.connect_webhooks(f"http://{pod['status']['podIP']}:8080")
 
 

@@ -84,7 +84,7 @@ def canary(
     app: str = "app",
 ) -> str:
     """A tick a second up to 50 %. `judged`: the load tester makes traffic and the success rate must be 99 %; else pods must be ready."""
-    load = {"name": "load", "type": "rollout", "url": LOADTESTER, "timeout": "5s"}
+    load: Doc = {"name": "load", "type": "rollout", "url": LOADTESTER, "timeout": "5s"}
     load |= {"metadata": {"type": "cmd", "cmd": f"hey -z 10s -q 20 -c 1 http://{app}.{name}:9898/"}}
     rate = {"name": "request-success-rate", "interval": "3s", "thresholdRange": {"min": 99}}
     analysis = {
@@ -109,7 +109,7 @@ def canary(
             **(spec or {}),
         },
     }
-    return yaml.safe_dump(doc, sort_keys=False)
+    return str(yaml.safe_dump(doc, sort_keys=False))
 
 
 def autoscaler(name: str, least: int = 2, most: int = 4) -> str:

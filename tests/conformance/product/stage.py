@@ -101,7 +101,7 @@ class Stage(Operated):
     def _play(self) -> None:
         world = self.world
         world.git.create(REPOSITORY, {path: text for path, text in template_files().items() if path.startswith(BASE)})
-        self.person = Person(world.git, REPOSITORY, self._folder / "person")
+        self.person = Person(self.git, REPOSITORY, self._folder / "person")
         self.overlay = overlay(world, self._folder / "overlay", self.settings)
         self.installed = self.kubectl("apply", "-k", str(self.overlay))
         self.wait("the operator's pod", lambda: any(map(ready, self.operator_pods())))

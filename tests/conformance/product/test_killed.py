@@ -52,7 +52,7 @@ def gated(name: str) -> str:
         "metadata": {"name": name, "namespace": "gated"},
         "spec": {"releaseName": name, "chart": {"path": "charts/gated"}, "values": {"text": "one"}},
     }
-    return yaml.safe_dump(doc, sort_keys=False)
+    return str(yaml.safe_dump(doc, sort_keys=False))
 
 
 def releases() -> Script:
@@ -76,8 +76,7 @@ class Scene:
 def scene(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """One kill for all: Git is away with a result pending, `ours` is being upgraded, `theirs` was left pending by a person's helm."""
     cast = Cast(stage, APPS)
-    for name in ("ours", "theirs"):
-        stage.wait(f"release {name}", lambda name=name: settled(stage, name))
+    stage.wait("both releases", lambda: settled(stage, "ours") and settled(stage, "theirs"))
     app = cast["killed"]
     leave_pending(stage, tmp_path_factory.mktemp("gated"))
     stage.person.edit("apps/ours.yaml", "text: one", "text: two", "Another text")

@@ -53,8 +53,7 @@ def test_G1_two_runs_end_while_git_is_away_and_both_are_recorded_in_order_when_i
         ends = {app.name: app.status["pendingResults"][0]["ended"] for app in (good, bad)}
     good.wait_commit("Promote app.away 1.0.1", mark)
     bad.wait_commit("Roll back app.awry 1.0.1 to 1.0.0: success rate", mark)
-    for app in (good, bad):
-        app.wait("nothing pending", lambda app=app: not pending(app))
+    stage.wait("nothing pending", lambda: not pending(good) and not pending(bad))
     recorded = [name for subject in stage.since(mark).subjects for name in ends if f" app.{name} " in subject]
     assert recorded in (sorted(ends, key=ends.__getitem__), *([["away", "awry"]] if ends["away"] == ends["awry"] else []))
     assert "image: shop/awry:1.0.0\n" in bad.file
@@ -84,7 +83,7 @@ def noted(number: int) -> Callable[[BareRepository], object]:
 
 
 def test_G3_commits_that_land_just_before_every_push_all_stay(cast: Cast, stage: Stage) -> None:
-    app, outruns = cast["busy-branch"], stage.world.git.faults.outruns
+    app, outruns = cast["busy-branch"], stage.git.faults.outruns
     mark = stage.mark()
     outruns += [noted(0), noted(1)]
     app.push("1.0.1")
@@ -106,7 +105,7 @@ def test_G3_what_a_person_removed_by_a_rewind_just_before_a_push_does_not_come_b
     before = stage.commits()[-1].revision
     removed = stage.person.commit({"notes.md": "Never mind\n"}, "Never mind")
     stage.wait_synced(removed)
-    stage.world.git.faults.outruns.append(lambda host: host.rewind(before))
+    stage.git.faults.outruns.append(lambda host: host.rewind(before))
     app.push("1.0.1")
     app.wait_commit("Auto-release shop/just-rewound:1.0.1")
     app.wait_promoted("1.0.1")

@@ -14,7 +14,7 @@ from tests.conformance.product.stage import Stage
 
 def config(name: str, text: str) -> str:
     meta = {"name": name, "namespace": "synced"}
-    return yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"text": text}})
+    return str(yaml.safe_dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"text": text}}))
 
 
 FILES = {"apps/synced.yaml": namespace("synced"), "apps/synced-one.yaml": config("one", "from Git")}

@@ -1,6 +1,6 @@
 """Claims about checks, durations, specs and templates: the exact words, limits and sequences."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -57,7 +57,7 @@ def test_a_metric_is_judged_against_inclusive_limits_in_flaggers_words(name: str
     assert (verdict.outcome, verdict.sentence) == (outcome, sentence)
 
 
-A31: dict[str, tuple[str, str, str, str]] = {
+A31: dict[str, tuple[str, Literal["passed", "failed"], str, str]] = {
     "pre-rollout passes": ("pre-rollout", "passed", "passed", ""),
     "pre-rollout fails": ("pre-rollout", "failed", "failed", "Halt frontend.test advancement pre-rollout check w failed 403"),
     "rollout fails": ("rollout", "failed", "failed", "Halt frontend.test advancement external check w failed 403"),
@@ -74,9 +74,8 @@ A31: dict[str, tuple[str, str, str, str]] = {
 @pytest.mark.parametrize("name", A31)
 def test_A31_a_webhooks_answer_passes_fails_or_holds_by_its_type(name: str) -> None:
     type_, answer, outcome, sentence = A31[name]
-    verdict = judge(
-        SPEC, Check("k", "hook", hook=Hook(type_, "w", "http://w/")), Answered(answer, message="403" if answer == "failed" else "")
-    )  # type: ignore[arg-type]
+    given = Answered(answer, message="403" if answer == "failed" else "")
+    verdict = judge(SPEC, Check("k", "hook", hook=Hook(type_, "w", "http://w/")), given)
     assert (verdict.outcome, verdict.sentence) == (outcome, sentence)
 
 

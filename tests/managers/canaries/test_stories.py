@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from gitops_canary.domain.resources import Ref
+from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.ports import Answer, Ask, HookAsk, QueryAsk
 from tests.managers.canaries.world import NEW, NEWER, OLD, World, canary_doc, config_map, deployment, scaler
 from tests.memory.checks import all_good
 
-SCALED = {"autoscalerRef": {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "frontend"}}
+SCALED: Doc = {"autoscalerRef": {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "frontend"}}
 
 
 def bad_rate(value: float = 62.5) -> Any:

@@ -140,7 +140,12 @@ def test_pushes_are_told_with_old_and_new(server: GitServer, client: Client) -> 
     server.add_key(KEY.public, write=True)
     told: list[Push] = []
     heard = threading.Event()
-    server.on_push(lambda push: (told.append(push), heard.set()))  # type: ignore[func-returns-value]
+
+    def hear(push: Push) -> None:
+        told.append(push)
+        heard.set()
+
+    server.on_push(hear)
     before = served.head()
     client.clone_and_push(server.url("cluster"))
     assert heard.wait(10)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from gitops_canary.sandbox.mesh.envoy import EnvoyProxy
 from gitops_canary.sandbox.mesh.identity import Source, authorization_prefix, proxy_url, source_of
@@ -280,7 +281,7 @@ def test_the_python_proxy_knows_who_asked() -> None:
 
 @pytest.mark.parametrize("namespace", ["a", "ab", "abc", "test", "kube-system"])
 def test_a_source_survives_its_way_through_a_url(namespace: str) -> None:
-    url = aiohttp.client.URL(proxy_url("http://127.0.0.1:1", namespace, "front.end-1"))
+    url = URL(proxy_url("http://127.0.0.1:1", namespace, "front.end-1"))
     header = aiohttp.encode_basic_auth(url.user or "", url.password or "")
     assert source_of(header) == Source(namespace, "front.end-1")
     assert header.startswith(authorization_prefix(namespace))

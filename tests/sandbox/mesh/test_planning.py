@@ -19,7 +19,7 @@ PODS = [pod("p1", "frontend-primary", "127.1.0.1"), pod("c1", "frontend", "127.1
 
 def rule(table: Table, authority: str, path: str = "/", headers: dict[str, str] | None = None, namespace: str = "unknown") -> Rule | None:
     host = Names(table).find(authority, namespace)
-    return host and rule_for(host, "GET", path, headers or {})
+    return rule_for(host, "GET", path, headers or {}) if host else None
 
 
 def parts(found: Rule | None) -> dict[Destination, float]:

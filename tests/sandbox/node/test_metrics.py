@@ -132,7 +132,7 @@ def test_a_server_in_the_nodes_own_process_is_charged_its_own_steps_only() -> No
 
     async def both() -> tuple[float, float]:
         one, other = Meter(), Meter()
-        assert await asyncio.gather(one.run(work(150)), other.run(work(50))) == [150, 50]
+        assert list(await asyncio.gather(one.run(work(150)), other.run(work(50)))) == [150, 50]
         return one.cpu, other.cpu
 
     one, other = asyncio.run(both())

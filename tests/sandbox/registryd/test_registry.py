@@ -17,7 +17,6 @@ from gitops_canary.sandbox.registryd.access import Basic, Tokens
 from gitops_canary.sandbox.registryd.images import (
     BEHAVIOUR,
     DOCKER,
-    INDEXES,
     OCI,
     PROGRAM,
     Target,
@@ -27,6 +26,7 @@ from gitops_canary.sandbox.registryd.images import (
 )
 from gitops_canary.sandbox.registryd.notifications import Webhook
 from gitops_canary.sandbox.registryd.server import RegistryServer
+from gitops_canary.sandbox.registryd.store import INDEXES
 from tests.adapters.peer import Asked, Peer, Reply
 
 HTTP = urllib3.PoolManager(retries=False)
