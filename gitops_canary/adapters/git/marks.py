@@ -6,7 +6,8 @@ from gitops_canary.domain.errors import Conflict
 
 
 def move_tag(mirror: Mirror, tag: str, revision: str) -> None:
-    """Point `tag` at `revision`; nothing is pushed when it does already. Conflict when somebody else moved it at the same time."""
+    """Point `tag` at `revision`; nothing is pushed when it does already. Conflict when somebody else moved it at the same time.
+    Damaged when the mirror has lost what the tag would reach."""
     ref = f"refs/tags/{check_ref(tag, 'tag')}"
     check_revision(revision)
     asked = mirror.remote_run(["ls-remote", "--", mirror.remote.text, ref], mirror.options.push_timeout)
@@ -20,4 +21,4 @@ def move_tag(mirror: Mirror, tag: str, revision: str) -> None:
     if not done.ok and "stale info" in done.out.decode("utf-8", "replace"):
         raise Conflict(f"cannot move tag {tag} of {mirror.shown_url}: somebody else moved it too")
     if not done.ok:
-        raise mirror.error("push to", done)
+        raise mirror.damage(done) or mirror.error("push to", done)

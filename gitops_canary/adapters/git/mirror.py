@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from gitops_canary.adapters.git.commands import Result
 from gitops_canary.adapters.git.exports import export_tree
-from gitops_canary.adapters.git.failures import Kind, diagnose, error_for
+from gitops_canary.adapters.git.failures import Kind, diagnose, error_for, said
 from gitops_canary.adapters.git.names import check_ref, check_revision, is_revision
 from gitops_canary.adapters.git.objects import Damaged, Missing, Objects
 from gitops_canary.adapters.git.transport import Transport
@@ -127,6 +127,14 @@ class Mirror:
     def remote_run(self, args: Sequence[str], timeout: float) -> Result:
         return self.transport.run(self.remote, args, git_dir=self.git_dir, timeout=timeout)
 
+    def damage(self, done: Result) -> Damaged | None:
+        """What to raise where git failed since our own mirror is not whole, so that `healed` makes it again."""
+        failure = diagnose(done.err)
+        doubtful = failure is None or failure.name in ("host-damaged", "host-disk-full")  # it may lack what our pack lacked
+        if done.reached and ((failure and failure.kind is Kind.LOCAL) or (doubtful and not self._whole())):
+            return Damaged(said(done.err))
+        return None
+
     def error(self, doing: str, done: Result, ref: str = "") -> GitopsCanaryError:
         text = f"{done.err}\nconnection timed out" if done.timed_out else done.err
         failure = diagnose(text)
@@ -157,11 +165,11 @@ class Mirror:
             found = self.objects.resolve(f"{local}^{{commit}}")
             self.objects.root(found)
             return found
-        failure = diagnose(done.err)
         if done.timed_out:
             self.transport.drop(self.remote)
-        elif done.reached and (failure.kind is Kind.LOCAL if failure else not self._whole()):
-            raise Damaged(done.err.strip()[:200])
+        elif damaged := self.damage(done):
+            raise damaged
+        failure = diagnose(done.err)
         if failure and failure.name == "branch":
             raise self._absent(ref)
         raise self.error("fetch from", done, ref)

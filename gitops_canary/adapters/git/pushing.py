@@ -41,20 +41,22 @@ def push(mirror: Mirror, commit: str, branch: str, head: str, gate: Callable[[],
 
 
 def read_outcome(mirror: Mirror, done: Result) -> Outcome:
-    """Porcelain lines are `flag TAB from:to TAB summary (reason)`; `=` is a commit that had landed before."""
+    """Porcelain lines are `flag TAB from:to TAB summary (reason)`; `=` is a commit that had landed before, `+` one whose parent our mirror
+    has lost (the lease held, and the commit was made on what the branch stood at). Damaged when it cannot be read from the mirror."""
     for line in done.out.decode("utf-8", "replace").splitlines():
         flag, _, rest = line.partition("\t")
         if "\t" not in rest:
             continue
-        if flag in (" ", "*", "="):
+        if flag in (" ", "+", "*", "="):
             return Outcome.LANDED if done.status == 0 or flag == "=" else Outcome.LOST
         if flag == "!" and any(race in rest for race in _RACES):
             return Outcome.REFUSED
         if flag == "!" and "remote failed to report status" in rest:
             return Outcome.LOST
         if flag == "!":
-            raise mirror.error("push to", Result(done.status, b"", f"{done.err}\nremote: {rest.partition(chr(9))[2]}"), "branch")
+            refused = Result(done.status, b"", f"{done.err}\nremote: {rest.partition(chr(9))[2]}", reached=done.reached)
+            raise mirror.damage(refused) or mirror.error("push to", refused, "branch")
     failure = diagnose(done.err)
     if done.reached and failure and failure.kind is Kind.LOST:
         return Outcome.LOST
-    raise mirror.error("push to", done, "branch")
+    raise mirror.damage(done) or mirror.error("push to", done, "branch")

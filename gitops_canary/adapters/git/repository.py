@@ -68,10 +68,8 @@ class GitRepository:
             for attempt in range(self._options.attempts):
                 if attempt:
                     self._pause(attempt)
-                head = self._head or self.fetch()
-                made = self.mirror.healed(partial(self._commits, head, edits))
-                tip = next((commit for commit in reversed(made) if commit), None)
-                if tip is None or self._deliver(tip, head):
+                made = self.mirror.healed(partial(self._attempt, edits))
+                if made is not None:
                     return made
         raise Conflict(f"cannot push to {self.branch} of {self.url}: others pushed first {self._options.attempts} times in a row")
 
@@ -86,7 +84,7 @@ class GitRepository:
     def mark(self, tag: str, revision: str) -> None:
         with self._turn:
             self._gate()
-            move_tag(self.mirror, tag, revision)
+            self.mirror.healed(partial(move_tag, self.mirror, tag, revision))
 
     def check_access(self) -> None:
         with self._turn:
@@ -96,6 +94,13 @@ class GitRepository:
         """Ends waits between tries and the reader process."""
         self._stopped.set()
         self.mirror.close()
+
+    def _attempt(self, edits: Sequence[Edit]) -> Sequence[str | None] | None:
+        """None when the branch is elsewhere and the edits must run again; Missing when the mirror is not whole."""
+        head = self._head or self.fetch()
+        made = self._commits(head, edits)
+        tip = next((commit for commit in reversed(made) if commit), None)
+        return made if tip is None or self._deliver(tip, head) else None
 
     def _commits(self, head: str, edits: Sequence[Edit]) -> list[str | None]:
         """One commit an edit, each on the one before; the objects are written, nothing is pushed."""

@@ -15,6 +15,7 @@ from gitops_canary.adapters.git import GitOptions, GitRepository, Transport
 from gitops_canary.adapters.git.names import is_plain_name
 from gitops_canary.domain.errors import Unavailable, UserError
 from gitops_canary.ports import Change
+from gitops_canary.ports.git import Edit
 from gitops_canary.sandbox.gitd import BareRepository
 from tests.adapters.git.hosts import made_by, put
 
@@ -188,7 +189,7 @@ def test_exports_leave_out_symlinks_and_are_limited(served: BareRepository, repo
     small.close()
 
 
-def set_a(content: bytes):  # type: ignore[no-untyped-def]
+def set_a(content: bytes) -> Edit:
     return lambda tree: Change({"a.yaml": content}, "bump")
 
 
@@ -205,8 +206,26 @@ def test_f15_a_damaged_mirror_is_made_again(served: BareRepository, repository: 
     assert list(repository.tree(person).paths()) == ["a.yaml", "dir-old/c.yaml", "dir/b.yaml", "new"]
 
 
+def test_f15_whichever_object_the_mirror_loses_a_commit_lands(served: BareRepository, repository: GitRepository) -> None:
+    repository.fetch()
+    for number in range(30):
+        repository.change(set_a(b"%d\n" % number))
+        repository.fetch()
+        lost = _objects(repository.mirror.git_dir)
+        if number >= len(lost):
+            break
+        lost[number].unlink()
+        assert repository.change(set_a(b"after %d\n" % number)) == served.head(), lost[number]
+        repository.mark("seen", made_by(repository.head()))
+    assert number >= 10
+
+
+def _objects(mirror: Path) -> list[Path]:
+    return sorted(file for file in (mirror / "objects").rglob("*") if file.is_file())
+
+
 def _damage(mirror: Path, harm: str) -> None:
-    objects = [file for file in (mirror / "objects").rglob("*") if file.is_file()]
+    objects = _objects(mirror)
     if harm == "gone":
         shutil.rmtree(mirror)
     elif harm == "half":
