@@ -20,7 +20,7 @@ def overlay(world: World, place: Path, settings: Mapping[str, Any]) -> Path:
         "resources": [os.path.relpath(base.resolve(), place.resolve()), "webhooks.yaml"],
         "patches": [
             {"target": {"kind": "ConfigMap", "name": "gitops-canary-settings"}, "patch": json.dumps(_settings(world, settings))},
-            {"target": {"kind": "Deployment", "name": "gitops-canary"}, "patch": json.dumps(_known_hosts())},
+            {"target": {"kind": "Deployment", "name": "gitops-canary"}, "patch": json.dumps([*_known_hosts(), *_patient_probe()])},
         ],
     }
     (place / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -44,6 +44,11 @@ def _settings(world: World, settings: Mapping[str, Any]) -> dict[str, Any]:
 def _known_hosts() -> list[dict[str, str]]:
     path = "/spec/template/spec/containers/0/args/-"
     return [{"op": "add", "path": path, "value": "--git-known-hosts=/etc/gitops-canary/known_hosts"}]
+
+
+def _patient_probe() -> list[dict[str, Any]]:
+    """A story freezes the operator for a minute, after which the kubelet would end it, to see what it does by itself when it wakes."""
+    return [{"op": "add", "path": "/spec/template/spec/containers/0/livenessProbe/failureThreshold", "value": 10}]
 
 
 def _webhooks(world: World) -> dict[str, Any]:
