@@ -1,4 +1,4 @@
-"""A pytest plugin (`make conformance`): prints what each case came to on each server, and ends the run as failed when a row differs."""
+"""A pytest plugin (`make conformance`, CI): prints what each case came to on each server, and ends the run as failed when a row differs."""
 
 import re
 
@@ -9,15 +9,16 @@ PASSED, FAILED, ABSENT = "passed", "FAILED", "-"
 
 
 class Rows:
-    """Case by case what came of it, by server."""
+    """Case by case what came of it, by server, of the tests below a folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, below: str = "") -> None:
+        self._below = below
         self._rows: dict[str, dict[str, str]] = {}
 
     def take(self, nodeid: str, outcome: str) -> None:
         """A case fails when its preparation, itself or its end does; what runs on no server of its own is no row."""
         found = re.search(r"\[(?:(.*)-)?(sandbox|real|given)(?:-(.*))?\]$", nodeid)
-        if found is None:
+        if found is None or not nodeid.startswith(self._below):
             return
         parameters = "-".join(part for part in (found[1], found[3]) if part)
         case = nodeid[: found.start()].rpartition("/")[2] + (f"[{parameters}]" if parameters else "")
@@ -30,7 +31,7 @@ class Rows:
         return ("given",) if any("given" in row for row in self._rows.values()) else SERVERS
 
     def differing(self) -> list[str]:
-        return [case for case, row in self._rows.items() if len({row.get(server, ABSENT) for server in self.servers}) > 1]
+        return [case for case, row in sorted(self._rows.items()) if len({row.get(server, ABSENT) for server in self.servers}) > 1]
 
     def lines(self) -> list[str]:
         """The table, with a mark at each row that differs."""
@@ -38,7 +39,7 @@ class Rows:
         head = "  ".join(["case".ljust(width), *(server.ljust(7) for server in self.servers)]).rstrip()
         differing = set(self.differing())
         made = [head]
-        for case, row in self._rows.items():
+        for case, row in sorted(self._rows.items()):
             cells = "  ".join(row.get(server, ABSENT).ljust(7) for server in self.servers)
             made.append(f"{case.ljust(width)}  {cells}{'  differs' if case in differing else ''}".rstrip())
         return made
@@ -50,8 +51,12 @@ class Rows:
 _rows = pytest.StashKey[Rows]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rows-below", default="", metavar="FOLDER", help="only the tests below that folder are rows of the table")
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_rows] = Rows()
+    config.stash[_rows] = Rows(config.getoption("--rows-below"))
     config.pluginmanager.register(Listener(config.stash[_rows]))
 
 
