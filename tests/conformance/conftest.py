@@ -38,7 +38,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def conformance_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApiServer, Path]]:
     """The sandbox's API server with its controllers, as `gitops-canary sandbox` has them."""
-    path = tmp_path_factory.mktemp("conformance") / "admin.kubeconfig"
+    with whole_sandbox(tmp_path_factory.mktemp("conformance") / "admin.kubeconfig") as both:
+        yield both
+
+
+@contextlib.contextmanager
+def whole_sandbox(path: Path) -> Iterator[tuple[ApiServer, Path]]:
     with ApiServer() as server:
         path.write_bytes(orjson.dumps(server.kubeconfig()))
         controllers = Controllers(path)
