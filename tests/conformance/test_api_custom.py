@@ -103,6 +103,41 @@ def test_a_definition_makes_its_kind_served_and_its_end_takes_the_objects(api: A
     assert api.get(plural, "one").code == 404
 
 
+def test_openapi_v2_tells_the_fields_of_a_custom_kind(api: Api) -> None:
+    found = api.request("GET", "openapi/v2").body["definitions"]["dev.gitops-canary.conformance.v1.Widget"]
+    assert found["x-kubernetes-group-version-kind"] == [{"group": "conformance.gitops-canary.dev", "kind": "Widget", "version": "v1"}]
+    spec = found["properties"]["spec"]
+    assert (spec["type"], spec["required"]) == ("object", ["size"])
+    assert {name: told.get("type", "") for name, told in spec["properties"].items()} == {
+        "size": "integer", "color": "string", "code": "string", "weight": "", "limits": "object", "free": "", "labels": "object",
+        "steps": "array", "ports": "array", "tags": "array", "maybe": "",
+    }  # fmt: skip
+    assert "default" not in spec["properties"]["color"]
+
+
+def test_an_object_is_read_in_another_version_as_that_knows_it(api: Api, admin: Api) -> None:
+    group = f"{api.ns}.dev"
+    doc = crd()
+    first = doc["spec"]["versions"][0]
+    second = copy.deepcopy(first) | {"name": "v2", "storage": False}
+    second["schema"]["openAPIV3Schema"]["properties"]["spec"] = {
+        "type": "object",
+        "properties": {"size": {"type": "integer"}, "shape": {"type": "string", "default": "round"}},
+    }
+    doc["metadata"]["name"], doc["spec"]["group"] = f"gadgets.{group}", group
+    doc["spec"]["names"] = {"plural": "gadgets", "kind": "Gadget"}
+    doc["spec"]["versions"] = [first, second]
+    define(admin, doc)
+    older, newer = f"gadgets.{group}/v1", f"gadgets.{group}/v2"
+    made = api.create(older, {**widget(), "apiVersion": f"{group}/v1", "kind": "Gadget", "spec": {"size": 1, "color": "green"}})
+    assert made.code == 201, made.body
+    assert api.get(newer, "one").body["spec"] == {"size": 1}
+    assert api.list(newer).body["items"][0]["spec"] == {"size": 1}
+    assert next(api.watch(newer))["object"]["spec"] == {"size": 1}
+    assert api.get(older, "one").body["spec"] == {"size": 1, "color": "green"}
+    admin.delete("customresourcedefinitions", f"gadgets.{group}")
+
+
 def test_discovery_tells_what_a_custom_kind_can(api: Api) -> None:
     found = api.request("GET", "apis/conformance.gitops-canary.dev/v1").body
     one = next(entry for entry in found["resources"] if entry["name"] == "widgets")

@@ -58,6 +58,15 @@ def test_kubectl_refuses_a_list_with_a_field_that_is_none(kubectl: Kubectl) -> N
     assert kubectl.run("get", "cm", "one").returncode == 1
 
 
+def test_kubectl_refuses_a_list_with_a_custom_field_that_is_none(kubectl: Kubectl) -> None:
+    wrong = widget()
+    wrong["spec"]["odd"] = 1
+    ran = kubectl.run("apply", "-f", "-", input={"apiVersion": "v1", "kind": "List", "items": [config_map(), wrong]})
+    assert ran.returncode == 1
+    assert 'ValidationError(Widget.spec): unknown field "odd" in dev.gitops-canary.conformance.v1.Widget.spec' in ran.stderr
+    assert kubectl.run("get", "cm", "one").returncode == 1
+
+
 EXPLAINED = {
     "deployment.spec.replicas": "FIELD: replicas <integer> DESCRIPTION: Number of desired pods. This is a pointer to distinguish",
     "deployment.spec": "selector <LabelSelector> -required-",

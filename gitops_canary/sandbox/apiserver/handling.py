@@ -108,7 +108,7 @@ class Handler:
         if user.name != "?" and not self.access.allows(user, Attributes("get", path=path)):
             raise Problem(403, "Forbidden", f'User "{user.name}" cannot get path "{path}"')
         if path == "/openapi/v2" and openapi_v2.ASKED in request.headers.get("Accept", ""):
-            return web.Response(body=openapi_v2.encoded(openapi.VERSION), content_type=openapi_v2.ANSWERED)
+            return web.Response(body=openapi_v2.encoded(openapi.VERSION, self.objects.kinds.all()), content_type=openapi_v2.ANSWERED)
         return web.Response(text="ok") if found == "ok" else json_answer(found)
 
     async def _prepare(self, parts: list[str]) -> None:
@@ -125,7 +125,7 @@ class Handler:
             "/version": openapi.version,
             "/api": lambda: openapi.api_versions(self._address()),
             "/apis": lambda: openapi.group_list(self.objects.kinds, self.aggregator.groups()),
-            "/openapi/v2": lambda: openapi_v2.document(openapi.VERSION),
+            "/openapi/v2": lambda: openapi_v2.document(openapi.VERSION, self.objects.kinds.all()),
             "/openapi/v3": lambda: openapi.index(self.objects.kinds),
             "/": lambda: {"paths": ["/api", "/apis", "/healthz", "/openapi/v2", "/openapi/v3", "/version"]},
         }

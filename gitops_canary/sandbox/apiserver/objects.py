@@ -8,7 +8,7 @@ from dataclasses import replace as with_changes
 from datetime import datetime
 from typing import Any
 
-from gitops_canary.sandbox.apiserver import ownership, pod_security, problems
+from gitops_canary.sandbox.apiserver import ownership, pod_security, problems, schemas
 from gitops_canary.sandbox.apiserver.finishing import SERVERS_OWN, Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
 from gitops_canary.sandbox.apiserver.managing import Options, differs, entry_of, in_order, is_ours, kept_of, managed
@@ -37,8 +37,11 @@ class Objects:
         return self.shown(kind, found)
 
     def shown(self, kind: Kind, doc: Doc) -> Doc:
-        """The stored object as its version shows it."""
-        return doc if doc["apiVersion"] == kind.api_version else {**doc, "apiVersion": kind.api_version}
+        """The stored object as its version shows it: without what that version does not know; it adds no defaults, as a real server."""
+        if doc["apiVersion"] == kind.api_version:
+            return doc
+        renamed = {**doc, "apiVersion": kind.api_version}
+        return dict(schemas.pruned(renamed, kind.schema)) if kind.schema else renamed
 
     # ------------------------------------------------------------ writes
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from gitops_canary.sandbox.apiserver.described import described
 from gitops_canary.sandbox.apiserver.kinds import CREATE_ONLY, VERBS, Kind, Kinds
-from gitops_canary.sandbox.apiserver.openapi_v2 import GVK, mark_of
+from gitops_canary.sandbox.apiserver.openapi_v2 import GVK, mark_of, name_of, whole
 
 VERSION = "v1.36.0"
 QUERY = ("dryRun", "fieldManager", "fieldValidation", "force", "pretty")
@@ -118,7 +118,7 @@ def document(kinds: Kinds, group_name: str, version_name: str) -> dict[str, Any]
     for kind in found:
         mark = mark_of(kind)
         known = None if kind.custom else described(kind.api_version, kind.kind)
-        name = known[0] if known else f"{'.'.join(reversed(group_name.split('.'))) or 'io.k8s.api.core'}.{version_name}.{kind.kind}"
+        name = known[0] if known else name_of(kind)
         schemas |= known[1] if known else {name: _custom(kind) if kind.custom else _any()}
         schemas[name] = {**schemas[name], GVK: [mark]}
         within = f"{base}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{base}/{kind.plural}"
@@ -133,9 +133,8 @@ def _any() -> dict[str, Any]:
 
 
 def _custom(kind: Kind) -> dict[str, Any]:
-    schema = dict(kind.schema or {})
-    own = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": _any()}
-    return {**schema, "type": "object", "properties": {**own, **(schema.get("properties") or {})}}
+    schema = whole(kind)
+    return {**schema, "properties": {**schema["properties"], "metadata": _any()}}
 
 
 def _operation(verb: str, mark: dict[str, str], schema: str) -> dict[str, Any]:
