@@ -1,8 +1,9 @@
 """Where the answers and watches of two servers differ after the same sequence; playing it is `playing.py`'s."""
 
+import itertools
 from typing import Any
 
-from tests.conformance.client import Answer
+from tests.conformance.client import Answer, Doc
 from tests.conformance.playing import Played
 from tests.conformance.sequences import Operation
 
@@ -15,12 +16,19 @@ def told_apart(sequence: list[Operation], ours: Played, real: Played) -> str:
             led = [one for one in sequence[: number + 1] if one[1:3] == (plural, name) or one is sequence[number]]
             return _story(f"operation {number}, {theirs.code} {theirs.message}", led, found)
     for watch, told in real.told.items():
-        here, there = ([(one["type"], plain(one["object"])) for one in events] for events in (ours.told[watch], told))
+        here, there = _heard(ours.told[watch]), _heard(told)
         if found := differences(here, there):
             led = [one for one in sequence if one[1] == watch.partition(" ")[0] and one[0] not in ("get", "list")]
-            kinds = f"ours {[type_ for type_, _ in here]}, real {[type_ for type_, _ in there]}"
+            kinds = f"ours {[one[0] for one in here]}, real {[one[0] for one in there]}"
             return _story(f"the watch of {watch}: {kinds}", led, found)
     return ""
+
+
+def _heard(events: list[Doc]) -> list[tuple[str, Any, str]]:
+    """Each with whether its version came after that of the one before: numbers differ between servers, their order must not."""
+    versions = [0, *(int(one["object"]["metadata"]["resourceVersion"]) for one in events)]
+    order = ["a later version" if after > before else "no later version" for before, after in itertools.pairwise(versions)]
+    return [(one["type"], plain(one["object"]), which) for one, which in zip(events, order, strict=True)]
 
 
 def _story(where: str, led: list[Operation], found: list[str]) -> str:

@@ -42,6 +42,13 @@ def _one_version_behind(original: Any, change: Any) -> None:
     original(replace(change, doc=change.before) if change.kind == "MODIFIED" else change)
 
 
+def _told_with_an_old_version(original: Any, change: Any) -> None:
+    if change.kind == "MODIFIED":
+        metadata = {**change.doc["metadata"], "resourceVersion": change.before["metadata"]["resourceVersion"]}
+        change = replace(change, doc={**change.doc, "metadata": metadata})
+    original(change)
+
+
 DEFECTS: dict[str, tuple[Callable[[ApiServer], Plant], str]] = {
     "conflicts of appliers are not told": (
         lambda server: around(server.objects, "apply", _forced),
@@ -55,6 +62,10 @@ DEFECTS: dict[str, tuple[Callable[[ApiServer], Plant], str]] = {
     "a change is told as a new object": (
         lambda server: around(server.store, "_tell", _told_as_new),
         "the watch of .*ours 'ADDED', real 'MODIFIED'",
+    ),
+    "a change is told with an old version": (
+        lambda server: around(server.store, "_tell", _told_with_an_old_version),
+        "the watch of .*ours 'no later version', real 'a later version'",
     ),
     "a change tells what was before": (lambda server: around(server.store, "_tell", _one_version_behind), "the watch of .*differs in"),
 }
