@@ -21,6 +21,7 @@ from gitops_canary.sandbox.node.status import Running as RunningState
 from gitops_canary.sandbox.node.usage import Used
 
 RETRY_SECONDS = 1.0
+HOOK_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,13 @@ class Container:
             await self._rest()
 
     async def stop(self, grace: float) -> None:
-        """For good: it is not started again."""
+        """For good: it is not started again. A preStop hook runs first, within the same grace."""
         self._stopped = True
+        began = asyncio.get_running_loop().time()
+        if self._running and grace and "preStop" in self._hooks:
+            await self._prober().once(self._hooks["preStop"], grace)
         if self._running:
-            await self._running.stop(grace)
+            await self._running.stop(max(0.0, grace - (asyncio.get_running_loop().time() - began)))
 
     def used(self, sessions: Mapping[int, Used]) -> Used | None:
         """None while nothing runs."""
@@ -129,7 +133,7 @@ class Container:
             return self._over(Terminated(128, began, now(), "StartError", str(problem)))
         self.status.state, self.status.started = RunningState(began), "startupProbe" not in self.spec
         self._changed()
-        probes = asyncio.create_task(self._probe())
+        probes = asyncio.create_task(self._attend())
         try:
             code = await self._running.wait()
         finally:
@@ -168,9 +172,19 @@ class Container:
         hostname = shared.pod["spec"].get("hostname") or shared.pod["metadata"]["name"]
         return Launch(image, command, arguments, self.environment, self.folder, shared.place, hostname)
 
-    async def _probe(self) -> None:
-        """Startup first, then readiness and liveness side by side."""
-        prober = Prober(self.spec, self._shared.place, self.execute, self._shared.pace.eager)
+    @property
+    def _hooks(self) -> Doc:
+        return self.spec.get("lifecycle") or {}
+
+    def _prober(self) -> Prober:
+        return Prober(self.spec, self._shared.place, self.execute, self._shared.pace.eager)
+
+    async def _attend(self) -> None:
+        """The postStart hook, whose failure ends the container, and then its probes: startup first, readiness and liveness side by side."""
+        prober = self._prober()
+        if "postStart" in self._hooks and not await prober.once(self._hooks["postStart"], HOOK_SECONDS):
+            self._kill()
+            return
         if "startupProbe" in self.spec:
             started = asyncio.Event()
             first = asyncio.create_task(prober.follow("startupProbe", lambda passes: started.set() if passes else self._kill()))

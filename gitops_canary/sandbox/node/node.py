@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import platform
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import UTC, datetime
@@ -97,7 +98,9 @@ class Node:
         folder = Path(self._folder.name)
         self._addresses = Addresses(own_addresses=self._own_addresses)
         await asyncio.to_thread(write_shims, folder / "bin")
-        self._services = Services(self._kube, self.images, self._addresses, self._guardian, folder, self._proxy, self._pace, self._extra)
+        self._services = Services(
+            self._kube, self.images, self._addresses, self._guardian, folder, self._proxy, self._pace, self._extra, node_labels(self.name)
+        )
         self._rates = Rates()
         kubelet = Kubelet(self._find, MetricsApi(self.name, self._measured))
         runner = web.AppRunner(kubelet.application(), access_log=None, shutdown_timeout=0.2, handler_cancellation=True)
@@ -120,7 +123,7 @@ class Node:
         await self._kube.close()
 
     async def _register(self) -> None:
-        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.name, "labels": {"kubernetes.io/hostname": self.name}}}
+        node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.name, "labels": node_labels(self.name)}}
         while True:
             try:
                 with contextlib.suppress(Exists):
@@ -231,6 +234,12 @@ class Node:
 
 class Exists(Exception):
     """The API server has it already."""
+
+
+def node_labels(name: str) -> dict[str, str]:
+    """What charts select by."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": machine}
 
 
 def node_status(address: str, port: int) -> Doc:

@@ -20,9 +20,11 @@ from gitops_canary.sandbox.node.guardian import Guardian
 from gitops_canary.sandbox.node.images import ImageSource
 from gitops_canary.sandbox.node.shims import path_with
 from gitops_canary.sandbox.node.status import ContainerStatus, Waiting, pod_status
+from gitops_canary.sandbox.node.unsupported import unsupported
 
 log = structlog.get_logger()
 NO_PROXY = "localhost,127.0.0.1,127.0.0.0/8,::1"
+LONG_SECONDS = 3600.0
 DRAIN_SECONDS = 0.2
 """Between the mark for deletion and the signal: the mesh stops sending meanwhile."""
 
@@ -40,6 +42,8 @@ class Services:
     proxy: Callable[[str, str], str]
     pace: Pace = field(default_factory=Pace)
     extra: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The node's."""
 
 
 class PodWorker:
@@ -100,7 +104,11 @@ class PodWorker:
             await ended(renewal)
 
     async def _prepare(self, account: Account) -> Shared:
-        """Token and volumes; what is missing is waited for and said."""
+        """Token and volumes; what is missing is waited for and said. What the node cannot give is said too, and nothing ends that wait."""
+        while what := unsupported(self.pod, self._services.labels):
+            self._problem = Waiting("CreateContainerConfigError", f"the sandbox's node does not support {what}")
+            self._dirty.set()
+            await asyncio.sleep(LONG_SECONDS)
         sources = Sources(self._services.kube, self.pod["metadata"]["namespace"])
         while True:
             try:

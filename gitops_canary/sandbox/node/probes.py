@@ -1,4 +1,4 @@
-"""Startup, readiness and liveness probes as a pod's spec asks for them: real HTTP, TCP connections, commands."""
+"""Probes and lifecycle hooks as a pod's spec asks for them: real HTTP, TCP connections, commands."""
 
 import asyncio
 import contextlib
@@ -42,6 +42,13 @@ class Prober:
                 tell(outcome)
             eager = self.eager is not None and not verdict
             await asyncio.sleep(min(period, self.eager or period) if eager and name != "livenessProbe" else period)
+
+    async def once(self, hook: Doc, seconds: float) -> bool:
+        """A lifecycle hook: a request, a command, or a sleep."""
+        if "sleep" in hook:
+            await asyncio.sleep(min(float(hook["sleep"]["seconds"]), seconds))
+            return True
+        return await self.passes({**hook, "timeoutSeconds": seconds})
 
     async def passes(self, probe: Doc) -> bool:
         """One attempt."""

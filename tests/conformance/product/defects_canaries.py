@@ -212,6 +212,7 @@ DEFECTS = (
         (Part(machine, "_adopt", _run_anew(Phase.SUCCEEDED, equal=True)),),
         {"test_R12_a_target_equal_.*": "app.status.get"},
         early=True,
+        hurries=False,
     ),
     Defect(
         "what another tool left is not compared with what serves",
@@ -230,6 +231,7 @@ DEFECTS = (
         (Part(apply, "apex_service", _for_the_target),),
         {"test_the_first_release_of_a_chart_.*": "selectors =="},
         early=True,
+        hurries=False,
     ),
     Defect(
         "the operator writes the primary as its applier",

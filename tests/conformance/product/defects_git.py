@@ -170,8 +170,9 @@ DEFECTS = (
         "in the place of a quarantined tag the next older one is bumped",
         (Part(bumps, "decide", _walking_down),),
         {"test_B1_after_a_failed_tag_.*": r"app\.subjects\(mark\) == \[\]"},
+        hurries=False,
     ),
-    Defect("nothing holds a bump", (Part(images, "holds_bumps", _not_held),), {"test_B3_.*": r"app\.subjects\("}),
+    Defect("nothing holds a bump", (Part(images, "holds_bumps", _not_held),), {"test_B3_.*": r"app\.subjects\("}, hurries=False),
     Defect(
         "a result that cannot be pushed is dropped",
         (Part(ResultsManager, "_record", _dropped),),
@@ -181,6 +182,7 @@ DEFECTS = (
         "an image is put back whatever the file holds by now",
         (Part(put_back, "_against", _whatever_is_there_by_now),),
         {"test_G5_a_persons_newer_.*": "shop/late:0.9.0"},
+        hurries=False,
     ),
     Defect(
         "other canaries on the same key do not count",
@@ -198,8 +200,13 @@ DEFECTS = (
         {"test_G2_.*": "the commit 'Promote app.killed 1.0.1"},
         early=True,
     ),
-    Defect("every push is forced", (Part(repository, "push", _forced),), {"test_G3_commits_that_land_.*": "Note 0"}),
-    Defect("pushes name no head", (Part(repository, "push", _without_a_lease),), {"test_G3_what_a_person_removed_.*": "removed not in"}),
+    Defect("every push is forced", (Part(repository, "push", _forced),), {"test_G3_commits_that_land_.*": "Note 0"}, hurries=False),
+    Defect(
+        "pushes name no head",
+        (Part(repository, "push", _without_a_lease),),
+        {"test_G3_what_a_person_removed_.*": "removed not in"},
+        hurries=False,
+    ),
     Defect(
         "a rewritten branch is not noticed",
         (Part(GitRepository, "contains", _always_contained),),
@@ -219,16 +226,19 @@ DEFECTS = (
         "what other clusters promoted does not count",
         (Part(results, "held_by", _nobody_else),),
         {"test_G9_what_another_cluster_promoted_.*": "shop/shared:1.0.1"},
+        hurries=False,
     ),
     Defect(
         "the record leaves out what the checks measured",
         (Part(ledgers, "_run", _short),),
         {"test_G9_the_record_.*": "checks"},
+        hurries=False,
     ),
     Defect(
         "what other clusters quarantined does not count",
         (Part(Reader, "quarantine", _of_this_cluster),),
         {"test_G9_what_another_cluster_quarantined_.*": r"app\.subjects\(\) == \[\]"},
+        hurries=False,
     ),
     Defect(
         "a folder of another cluster's is taken for its own",
@@ -251,6 +261,7 @@ DEFECTS = (
         "of a duplicate the last one is applied",
         (Part(sync, "duplicates", _once_each),),
         {"test_O2_of_a_duplicate_.*": "apps/synced-a.yaml"},
+        hurries=False,
     ),
     Defect(
         "replicas are left out without handing them over",

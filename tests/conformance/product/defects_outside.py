@@ -140,6 +140,7 @@ DEFECTS = (
         "a follower takes webhooks",
         (Part(WebServer, "_answered", _taken_by_anybody),),
         {"test_O4_.*": "code == 503"},
+        hurries=False,
     ),
     Defect(
         "everybody may do everything",
@@ -154,5 +155,6 @@ DEFECTS = (
         "what was applied is not remembered",
         (Part(Handler, "_shown", _without_what_was_applied),),
         {"test_the_manifests_applied_by_kubectl_.*": "unchanged"},
+        hurries=False,
     ),
 )

@@ -50,7 +50,7 @@ class Planter:
         if defect is not None and not defect.early:
             self._switch.forget(defect)
         self._switch.wake({*self._early(item), *([defect] if defect else [])})
-        Onlooker.met = staticmethod(lambda: defect is not None and self._switch.met(defect))
+        Onlooker.met = staticmethod(lambda: defect is not None and defect.hurries and self._switch.met(defect))
         try:
             return (yield)
         except BaseException as error:

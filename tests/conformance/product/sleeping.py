@@ -36,12 +36,14 @@ class Part:
 @dataclass(frozen=True, eq=False)
 class Defect:
     """`says` is what is wrong with the product or a server; `cases` are the stories that must see it, each with a pattern of the line
-    or sentence that it fails with. `early`: already while the story's file prepares what is there before."""
+    or sentence that it fails with. `early`: already while the story's file prepares what is there before. `hurries`: once it has changed
+    something what the story waits for will not come; not so where it fails by what it sees after the wait."""
 
     says: str
     parts: tuple[Part, ...]
     cases: Mapping[str, str]
     early: bool = False
+    hurries: bool = True
 
     @property
     def key(self) -> str:

@@ -33,7 +33,7 @@ class Refusal:
 
 
 def refusals() -> list[Refusal]:
-    section = DOCUMENT.read_text().partition("## What it does not do")[2]
+    section = DOCUMENT.read_text().partition("## What it does not do")[2].partition("\n## ")[0]
     rows = [line.strip("| \n").split(" | ") for line in section.splitlines() if line.startswith("|")][2:]
     return [_refusal(cells[-2].strip("`"), cells[-1]) for cells in rows]
 
