@@ -22,6 +22,8 @@ TRACE = re.compile(r"x-request-id|x-b3-.*|b3|traceparent|tracestate|x-ot-span-co
 PROBED = ("/healthz", "/readyz", "/metrics")
 """Paths that always behave, so that a bad version is ready and gets traffic."""
 MAX_DELAY = 60.0
+GONE = 499
+"""The status of a request whose sender has gone before it was read: told to nobody, and counted."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -124,6 +126,9 @@ class Podinfo:
         except web.HTTPException as error:
             status = error.status
             raise
+        except ConnectionResetError:
+            status = GONE
+            return web.Response(status=GONE)
         finally:
             self._count.labels(str(status)).inc()
             path = request.path.split("/")[1]

@@ -199,3 +199,17 @@ def test_errors_are_spread_evenly(rate: float) -> None:
     for number in range(1, 501):
         failed += behaviour.fails(number)
         assert abs(failed - number * rate) < 1.001
+
+
+def test_a_sender_that_goes_in_the_middle_of_its_request_is_counted_and_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(ask: Ask) -> None:
+        _, writer = await asyncio.open_connection(f"{ADDRESS}1", 9898)
+        writer.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        await writer.drain()
+        await ask("/healthz")
+        writer.transport.abort()
+        while 'status="499"' not in (await ask("/metrics"))[1]:
+            await asyncio.sleep(0)
+
+    serve(story, Settings("frontend-1", "3.1.1"))
+    assert caplog.records == []
