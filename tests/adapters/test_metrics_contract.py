@@ -54,8 +54,19 @@ def test_a_workload_without_samples_has_no_data(world: World, endpoint: MetricsE
     assert world.answer(success_rate(endpoint.url, "nobody", window=WINDOW)).kind == "no-data"
 
 
+def test_a_workload_whose_every_request_failed_has_a_rate_of_zero(world: World, endpoint: MetricsEndpoint) -> None:
+    answer = world.answer(success_rate(endpoint.url, "broken", window=WINDOW))
+    assert (answer.kind, answer.value) == ("value", 0.0)
+
+
+def test_a_duration_is_the_99th_percentile(world: World, endpoint: MetricsEndpoint) -> None:
+    answer = world.answer(QueryAsk("k", endpoint.url, WINDOW, "request-duration", "test", "frontend"))
+    assert answer.kind == "value"
+    assert answer.value == pytest.approx(17.5)
+
+
 def test_a_duration_that_nobody_measured_is_no_data(world: World, endpoint: MetricsEndpoint) -> None:
-    ask = QueryAsk("k", endpoint.url, WINDOW, "request-duration", "test", "frontend")
+    ask = QueryAsk("k", endpoint.url, WINDOW, "request-duration", "test", "broken")
     assert world.answer(ask).kind == "no-data"
 
 
@@ -65,6 +76,9 @@ def test_a_duration_that_nobody_measured_is_no_data(world: World, endpoint: Metr
         ('up{job="pods",pod="frontend-1"}', Answer("k", "value", 1.0)),
         ('sum(up{job="mesh"}) * 100', Answer("k", "value", 100.0)),
         ('up{job="nobody"}', Answer("k", "no-data")),
+        ('up{job="mesh"} * 0 / 0', Answer("k", "no-data")),
+        ('up{job="mesh"} > 1', Answer("k", "no-data")),
+        ("42", Answer("k", "value", 42.0)),
     ],
 )
 def test_a_query_of_ones_own_is_answered(world: World, endpoint: MetricsEndpoint, expression: str, answer: Answer) -> None:
@@ -82,3 +96,10 @@ def test_a_broken_query_is_told_in_the_servers_words(world: World, endpoint: Met
 def test_a_path_that_is_no_prometheus_is_unreachable(world: World, endpoint: MetricsEndpoint) -> None:
     seen = world.answer(QueryAsk("k", f"{endpoint.url}/nowhere", WINDOW, expression="up"))
     assert (seen.kind, seen.value) == ("unreachable", None)
+
+
+@pytest.mark.parametrize("expression", ["up[1m]", 'up{job="mesh"} / 0', "-1 / 0"])
+def test_what_is_no_number_is_never_a_value(world: World, endpoint: MetricsEndpoint, expression: str) -> None:
+    seen = world.answer(asked(endpoint, expression))
+    assert (seen.kind, seen.value) == ("unreachable", None)
+    assert seen.message

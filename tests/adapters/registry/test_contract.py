@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gitops_canary.adapters.registry import client
 from gitops_canary.adapters.registry.images import OciRegistry, Options
 from gitops_canary.domain.errors import Unavailable, UserError
 from gitops_canary.domain.images import ImageRef
@@ -40,6 +41,21 @@ def test_tags_are_listed(served: Running, registry: OciRegistry) -> None:
     for tag in ("1.0.0", "1.0.1", "sha256-" + "0" * 64 + ".sig"):
         push_image(served.target, "team/app", tag)
     assert sorted(registry.tags(image(served, "team/app"))) == ["1.0.0", "1.0.1"]
+
+
+def test_a_list_of_several_pages_is_read_to_its_end(served: Running, registry: OciRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "PAGE", 2)
+    tags = [f"1.0.{number}" for number in range(5)]
+    for tag in tags:
+        push_image(served.target, "paged", tag)
+    assert sorted(registry.tags(image(served, "paged"))) == tags
+
+
+def test_a_list_that_was_read_before_shows_what_came_since(served: Running, registry: OciRegistry) -> None:
+    push_image(served.target, "moving", "1.0.0")
+    assert registry.tags(image(served, "moving")) == ("1.0.0",)
+    push_image(served.target, "moving", "1.0.1")
+    assert sorted(registry.tags(image(served, "moving"))) == ["1.0.0", "1.0.1"]
 
 
 @pytest.mark.parametrize("media_type", [DOCKER, OCI])

@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import orjson
 
-WORKLOAD = 'reporter="destination",destination_workload_namespace="test",destination_workload="frontend"'
+BUCKETS = {"5": 50, "10": 98, "25": 100, "+Inf": 100}
+"""Requests a scrape that took so many milliseconds at most: the 99th percentile lies in the middle of 10 to 25."""
 
 
 class Exposition(ThreadingHTTPServer):
@@ -44,10 +45,17 @@ class Handler(BaseHTTPRequestHandler):
             self.server.scrapes += 1
             self.server.scraped.notify_all()
             scrapes = self.server.scrapes
-        lines = [f'istio_requests_total{{{WORKLOAD},response_code="{code}"}} {scrapes * step}' for code, step in (("200", 6), ("500", 4))]
+        counts = (("frontend", "200", 6), ("frontend", "500", 4), ("broken", "503", 5))
+        lines = [f'istio_requests_total{{{_of(name)},response_code="{code}"}} {scrapes * step}' for name, code, step in counts]
+        name = f"istio_request_duration_milliseconds_bucket{{{_of('frontend')}"
+        lines += [f'{name},le="{most}"}} {scrapes * count}' for most, count in BUCKETS.items()]
         return "\n".join([*lines, f'own{{pod="mine"}} {scrapes}', ""]).encode()
 
     def log_message(self, format: str, *arguments: object) -> None: ...
+
+
+def _of(workload: str) -> str:
+    return f'reporter="destination",destination_workload_namespace="test",destination_workload="{workload}"'
 
 
 @contextmanager
