@@ -1,6 +1,7 @@
 """`gitops-canary sandbox`: the world alone, its node or its mesh for any cluster, and pushing images into its registry."""
 
 import argparse
+import contextlib
 import sys
 import tempfile
 from typing import TYPE_CHECKING
@@ -122,7 +123,8 @@ def _give_access(world: "World") -> None:
     key = world.deploy_key()
     print(f"\nThe operator's deploy key:\n  {key}", flush=True)
     if sys.stdin.isatty():
-        input("Press Enter to give it write access to the cluster repository ")
+        with contextlib.suppress(EOFError):  # Ctrl-D, or a terminal that went away
+            input("Press Enter to give it write access to the cluster repository ")
     world.git.add_key(key, write=True)
     print(f"status page {world.await_operator()}")
 
