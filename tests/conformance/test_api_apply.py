@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.client import APPLY, MERGE, Answer, Api, Doc
+from tests.conformance.client import APPLY, MERGE, STRATEGIC, Answer, Api, Doc
 from tests.conformance.objects import WIDGETS, config_map, container, deployment, pod, service, widget
 
 
@@ -151,6 +151,23 @@ def test_containers_are_owned_one_by_one(api: Api) -> None:
     assert [one["name"] for one in more.body["spec"]["template"]["spec"]["containers"]] == ["a", "b", "c"]
     less = api.apply("deployments", deployment("web", 0, container("b")), "a")
     assert [one["name"] for one in less.body["spec"]["template"]["spec"]["containers"]] == ["b", "c"]
+
+
+INSIDE: dict[str, Doc] = {
+    "a field was changed": {"name": "b", "image": "app:2"},
+    "a field was added": {"name": "b", "workingDir": "/"},
+    "an item was added": {"name": "b", "env": [{"name": "X", "value": "1"}]},
+}
+
+
+@pytest.mark.parametrize("inside", INSIDE.values(), ids=INSIDE)
+def test_an_item_that_its_applier_leaves_out_goes_with_what_a_plain_writer_changed_in_it(api: Api, inside: Doc) -> None:
+    api.apply("deployments", deployment("web", 0, container("a"), container("b")), "a")
+    written = api.patch("deployments", "web", {"spec": {"template": {"spec": {"containers": [inside]}}}}, STRATEGIC)
+    assert written.code == 200, written.body
+    less = api.apply("deployments", deployment("web", 0, container("a")), "a")
+    assert [one["name"] for one in less.body["spec"]["template"]["spec"]["containers"]] == ["a"]
+    assert "conformance" not in owners(less.body)
 
 
 def test_a_conflict_in_a_container_is_named_by_key(api: Api) -> None:

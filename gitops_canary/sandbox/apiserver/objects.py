@@ -142,7 +142,9 @@ class Objects:
         doc = self.finisher.finished(kind, self._received(kind, old["metadata"].get("namespace", ""), new), old, options)
         # A forced field belongs to the one who forced it alone.
         stolen = {path for path in mine - ownership.containers(mine) if isinstance(path[-1], str) and differs(old, config, path)}
-        kept = [kept_of(entry, paths - stolen, paths) for entry, paths in others]
+        # What went with an item that its applier left out belongs to nobody.
+        gone = {path for path in taken if ownership.has(old, path) and not ownership.has(doc, path)}
+        kept = [kept_of(entry, paths - stolen - gone, paths) for entry, paths in others]
         own = entry_of(kind, options, "Apply", self.now(), mine, before == mine, entries) if mine else None
         self._own(doc, in_order([*kept, own]))
         return self._save(kind, doc, old, options)

@@ -181,11 +181,12 @@ def without(doc: Any, path: Path) -> Any:
 
 
 def pruned(doc: Any, gone: set[Path], kept: set[Path]) -> Any:
-    """The object without what its applier no longer says; items in which others own something stay, with their keys."""
-    holding = containers(kept)
-    for path in sorted(gone - kept, key=len):
-        is_key = len(path) > 1 and not isinstance(path[-2], str) and path[-1] in path[-2][0] and path[:-1] in holding
-        if path not in holding and not is_key:
+    """The object without what its applier no longer says. Fields in which others own something stay, items only when others own the item:
+    then with their keys."""
+    holding = {path for path in containers(kept) if isinstance(path[-1], str)} | kept
+    for path in sorted(gone - holding, key=len):
+        is_key = len(path) > 1 and not isinstance(path[-2], str) and path[-1] in path[-2][0] and path[:-1] in kept
+        if not is_key:
             doc = without(doc, path)
     return doc
 
