@@ -31,7 +31,9 @@ class Folder:
         return path in self._known
 
     def read(self, path: str) -> bytes | None:
-        """At most one byte more than a manifest may have."""
+        """At most one byte more than a manifest may have; None of a folder."""
+        if (self.root / path).is_dir():
+            return None
         try:
             with (self.root / path).open("rb") as file:
                 return file.read(MAX_BYTES + 1)

@@ -137,7 +137,7 @@ class SyncManager:
         self._compare_due = now.mono + self._rules.interval
         loaded = self._load(self._repository.tree(head))
         resources, strangers = self._resolve(loaded.resources)
-        unreadable = tuple(Skipped(f"{p.file}:{p.line}", p.sentence) for p in loaded.problems)
+        unreadable = tuple(Skipped(p.place, p.sentence) for p in loaded.problems)
         inventory = self._store.load()
         rewritten = bool(inventory.revision) and not self._repository.contains(inventory.revision)
         plan = plan_sync(resources, unreadable, inventory, rewritten=rewritten, prune=self._rules.prune)

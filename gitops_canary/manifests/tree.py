@@ -32,6 +32,11 @@ class Problem:
     line: int
     sentence: str
 
+    @property
+    def place(self) -> str:
+        """`file:line`; the file alone where the line is 0."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -50,7 +55,8 @@ class ParseCache:
 
 def read_tree(tree: Files, paths: tuple[str, ...] = (), cache: ParseCache | None = None) -> Loaded:
     """All manifests below `paths` (empty = everywhere), charts and the results folder left out. Flux v1 reads `.yaml` and `.yml`, skips
-    folders that hold a chart and flattens `kind: List`."""
+    folders that hold a chart and flattens `kind: List`. A path that is not there is a problem: a slip of the pen, or a folder that was
+    renamed, must not look as if everything in it had been deleted."""
     known = cache if cache is not None else ParseCache()
     fresh: dict[tuple[str, str], Loaded] = {}
     for path in manifest_paths(tree, paths):
@@ -59,15 +65,27 @@ def read_tree(tree: Files, paths: tuple[str, ...] = (), cache: ParseCache | None
     known.entries = fresh
     return Loaded(
         tuple(resource for loaded in fresh.values() for resource in loaded.resources),
-        tuple(problem for loaded in fresh.values() for problem in loaded.problems),
+        (*_absent(tree, paths), *(problem for loaded in fresh.values() for problem in loaded.problems)),
     )
+
+
+def _absent(tree: Files, paths: tuple[str, ...]) -> Iterator[Problem]:
+    everything = tree.paths() if paths else ()
+    for path in filter(None, map(plain_path, paths)):
+        if not any(file == path or file.startswith(f"{path}/") for file in everything):
+            yield Problem(path, 0, f"cannot read {path}: the repository has no file there; correct --git-path")
+
+
+def plain_path(path: str) -> str:
+    """A folder as users write it (`./releases/`, `.`) as a plain relative path; "" is the root."""
+    return "/".join(part for part in path.strip().split("/") if part not in ("", "."))
 
 
 def manifest_paths(tree: Files, paths: tuple[str, ...] = ()) -> list[str]:
     """The files that are read as manifests, sorted."""
     everything = tree.paths()
     charts = chart_folders(everything)
-    wanted = tuple(path.strip("/") + "/" for path in paths if path.strip("/."))
+    wanted = tuple(f"{path}/" for path in map(plain_path, paths)) if all(map(plain_path, paths)) else ()
     return sorted(
         path
         for path in everything

@@ -321,6 +321,13 @@ def test_one_file_can_be_checked_alone_and_git_path_limits_the_manifests(tmp_pat
     root = repository(tmp_path, {"good/a.yaml": RELEASE, "bad/b.yaml": "a: ["})
     assert Validated(capsys, root, "--no-render").status == 1
     assert Validated(capsys, root, "--no-render", "--git-path", "good").status == 0
+    assert Validated(capsys, root, "--no-render", "--git-path", "./good/").status == 0
+    (root / "empty").mkdir()
+    seen = Validated(capsys, root, "--no-render", "--git-path", "empty")
+    assert (seen.status, [one["sentence"] for one in seen.findings]) == (
+        1,
+        ["cannot read empty: the repository has no file there; correct --git-path"],
+    )
     assert Validated(capsys, root / "good/a.yaml").status == 0
     assert Validated(capsys, root / "bad/b.yaml").status == 1
 

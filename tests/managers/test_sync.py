@@ -39,16 +39,20 @@ WEB = Ref("apps/v1", "Deployment", "test", "web")
 class World:
     """A repository, a cluster and the sync manager between them."""
 
-    def __init__(self, files: dict[str, str], tag: str = "", unknown: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, files: dict[str, str], tag: str = "", unknown: tuple[tuple[str, str], ...] = (), paths: tuple[str, ...] = ()
+    ) -> None:
         self.clock, self.lines = VirtualClock(), Lines()
         self.repository = MemoryRepository({path: text.encode() for path, text in files.items()})
         self.cluster = MemoryCluster(unknown=unknown)
-        self.rules = SyncRules(tag=tag)
+        self.rules, self.paths = SyncRules(tag=tag), paths
         self.restart()
 
     def restart(self) -> None:
         store, applier = InventoryStore(self.cluster, "gitops-canary"), Applier(self.cluster)
-        self.sync = SyncManager(self.repository, self.cluster, lambda tree: read_tree(tree), store, applier, self.rules, self.lines)
+        self.sync = SyncManager(
+            self.repository, self.cluster, lambda tree: read_tree(tree, self.paths), store, applier, self.rules, self.lines
+        )
 
     def turn(self, *keys: str) -> Turn:
         return self.sync.ensure(self.clock.now(), frozenset(keys or ("fetch",)))
@@ -142,6 +146,16 @@ def test_a_broken_file_is_named_with_its_line_and_stops_nothing_but_the_pruning(
     assert world.said("cannot read b.yaml:2: it is not YAML")
     assert world.object(Ref("v1", "ConfigMap", "test", "third")) is not None
     assert world.object(Ref("v1", "ConfigMap", "test", "other")) is not None
+
+
+def test_F16_a_folder_that_was_renamed_is_named_and_nothing_of_it_is_pruned() -> None:
+    world = World({"releases/a.yaml": config()}, paths=("./releases/",))
+    world.turn()
+    assert world.object(CONFIG) is not None
+    world.repository.human_pushes({"releases/a.yaml": None, "apps/a.yaml": config()})
+    world.turn()
+    assert world.said("cannot read releases: the repository has no file there; correct --git-path")
+    assert world.object(CONFIG) is not None
 
 
 def test_a_kind_that_the_cluster_does_not_know_is_said_and_the_rest_applied() -> None:

@@ -45,7 +45,16 @@ def test_paths_limit_what_is_read() -> None:
     assert names(load(files, "one")) == ["one-a.yaml"]
     assert names(load(files, "/one/", "two")) == ["one-a.yaml", "two-c.yaml"]
     assert names(load(files, "top.yaml")) == ["top.yaml"]
-    assert len(names(load(files, "."))) == 4
+    assert names(load(files, "./one")) == names(load(files, "./one/")) == names(load(files, " one/. ")) == ["one-a.yaml"]
+    assert names(load(files, "./top.yaml")) == ["top.yaml"]
+    assert len(names(load(files, "."))) == len(names(load(files, "./"))) == len(names(load(files, "", "one"))) == 4
+
+
+def test_a_path_that_is_not_there_is_a_problem_and_no_empty_folder() -> None:
+    found = load({"one/a.yaml": CONFIG.format(name="a"), "one-more/readme.md": "text"}, "one", "./on", "one-more")
+    assert [problem.sentence for problem in found.problems] == ["cannot read on: the repository has no file there; correct --git-path"]
+    assert found.problems[0].place == "on"
+    assert names(found) == ["a"]
 
 
 def test_B33_a_list_is_flattened_and_its_objects_keep_their_lines() -> None:

@@ -14,7 +14,7 @@ ANNOTATIONS = ("metadata", "annotations")
 def unreadable_findings(problem: Problem, data: bytes) -> Iterator[Finding]:
     """`annotation: true` without quotes is the commonest slip: each such value is named, at its own place. Anything else is said as is."""
     quotable = list(_without_quotes(problem, data)) if "is not text" in problem.sentence else []
-    yield from quotable or [Finding(problem.file, problem.line, "error", "unreadable", problem.sentence)]
+    yield from quotable or [Finding(problem.file, max(problem.line, 1), "error", "unreadable", problem.sentence)]
 
 
 def _without_quotes(problem: Problem, data: bytes) -> Iterator[Finding]:
@@ -27,7 +27,7 @@ def _without_quotes(problem: Problem, data: bytes) -> Iterator[Finding]:
             shown = str(value).lower() if isinstance(value, bool) else value
             what = f"{document.value.get('kind')} {document.value['metadata'].get('name')}"
             sentence = f"annotation {path[-1]} of {what} is {shown} without quotes, which is no text: Kubernetes refuses the object"
-            yield Finding(problem.file, problem.line, "error", "unreadable", sentence, document.number, path, Quote(path))
+            yield Finding(problem.file, max(problem.line, 1), "error", "unreadable", sentence, document.number, path, Quote(path))
 
 
 def _values(doc: Any) -> Iterator[tuple[Path, bool | int | float]]:
