@@ -1,6 +1,6 @@
-"""SIGTERM and SIGINT as one queue that a process waits on: how every long-running command of ours is told to end."""
+"""SIGTERM and SIGINT as one pipe that a process waits on: how every long-running command of ours is told to end."""
 
-import queue
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def told_to_end() -> Callable[[], int]:
     """Take the signals from now on; calling the result blocks until one has come, and gives its number."""
-    return _told().get
+    return _told()
 
 
 def when_told(act: Callable[[], None]) -> threading.Event:
@@ -19,26 +19,29 @@ def when_told(act: Callable[[], None]) -> threading.Event:
     A second signal raises KeyboardInterrupt in the main thread: whoever asks twice does not want to wait for a graceful end."""
     asked = threading.Event()
 
-    def attend(told: queue.SimpleQueue[int]) -> None:
-        told.get()
+    def attend(told: Callable[[], int]) -> None:
+        told()
         asked.set()
         act()
 
-    threading.Thread(target=attend, args=(_told(twice=asked.is_set),), name="told-to-end", daemon=True).start()
+    threading.Thread(target=attend, args=(_told(impatient=True),), name="told-to-end", daemon=True).start()
     return asked
 
 
-def _told(twice: Callable[[], bool] = lambda: False) -> queue.SimpleQueue[int]:
-    """Not an Event: a handler that comes while the main thread holds the Event's own lock, inside wait(), would block for ever.
+def _told(*, impatient: bool = False) -> Callable[[], int]:
+    """Python's handlers run in the main thread, between two instructions: a signal that comes just before that thread blocks in a lock is
+    seen when the lock is free, which may be never. The wake-up pipe is written by the signal itself, whatever the threads are at."""
+    receiving, sending = os.pipe()
+    os.set_blocking(sending, False)
+    signal.set_wakeup_fd(sending, warn_on_full_buffer=False)
 
-    `SimpleQueue.put` is the call that Python documents as safe there."""
-    told = queue.SimpleQueue[int]()
+    came: list[int] = []
 
     def handle(number: int, _: object) -> None:
-        if twice():
+        came.append(number)
+        if impatient and len(came) > 1:
             raise KeyboardInterrupt
-        told.put(number)
 
     for number in SIGNALS:
         signal.signal(number, handle)
-    return told
+    return lambda: next(number for number in iter(lambda: os.read(receiving, 1)[0], 0) if number in SIGNALS)

@@ -14,6 +14,16 @@ assert told() == signal.{name}
 print("ended")
 """
 
+# Told to a thread that is not the main one, a signal interrupts no wait of the main thread; neither does one that comes just before it.
+ELSEWHERE = """
+import signal, threading
+from gitops_canary.adapters.ending import told_to_end
+told = told_to_end()
+threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)).start()
+assert told() == signal.SIGTERM
+print("ended")
+"""
+
 # The handler runs while the main thread holds the very lock that Event.set() needs: the moment that a signal hits by chance.
 IN_THE_LOCK = """
 import os, signal, threading
@@ -52,6 +62,10 @@ def _run(program: str) -> str:
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_signal_that_came_before_the_wait_ends_it(name: str) -> None:
     assert _run(WAITS.format(name=name)) == "ended"
+
+
+def test_a_signal_that_interrupts_no_wait_ends_it_all_the_same() -> None:
+    assert _run(ELSEWHERE) == "ended"
 
 
 def test_a_signal_inside_a_held_lock_does_not_block_the_process() -> None:
