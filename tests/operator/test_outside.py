@@ -13,13 +13,14 @@ import pytest
 
 from gitops_canary.domain.resources import Ref
 from gitops_canary.sandbox.control_plane import binaries
+from gitops_canary.sandbox.node.guardian import Guardian
 from gitops_canary.sandbox.world import NAMESPACE, REPOSITORY, World
 
 PATIENCE = 60.0
 
 
 class Outside:
-    """`gitops-canary run` as a person starts it on a laptop, with its log."""
+    """`gitops-canary run` as a person starts it on a laptop, with its log; it never outlives the tests, however they end."""
 
     def __init__(self, world: World, folder: Path) -> None:
         self.world = world
@@ -39,7 +40,9 @@ class Outside:
         self.environ = {**os.environ, "http_proxy": proxy, "no_proxy": "127.0.0.1", "POD_NAME": ""}
         self.log: list[dict[str, str]] = []
         self._heard = threading.Condition()
-        self.process = subprocess.Popen(self.command("run"), stdout=subprocess.PIPE, text=True, env=self.environ)
+        self._guardian = Guardian(folder / "state")
+        self.process = subprocess.Popen(self.command("run"), stdout=subprocess.PIPE, text=True, env=self.environ, start_new_session=True)
+        self._guardian.add(self.process.pid)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -66,6 +69,7 @@ class Outside:
             self._reader.join(5)
             assert self.process.stdout is not None
             self.process.stdout.close()
+            self._guardian.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
