@@ -33,9 +33,22 @@ GROUPS = {
     "clusterroles": "apis/rbac.authorization.k8s.io/v1",
     "clusterrolebindings": "apis/rbac.authorization.k8s.io/v1",
     "customresourcedefinitions": "apis/apiextensions.k8s.io/v1",
+    "ingresses": "apis/networking.k8s.io/v1",
+    "networkpolicies": "apis/networking.k8s.io/v1",
+    "storageclasses": "apis/storage.k8s.io/v1",
+    "priorityclasses": "apis/scheduling.k8s.io/v1",
 }
 
-CLUSTER = {"namespaces", "nodes", "clusterroles", "clusterrolebindings", "customresourcedefinitions"}
+CLUSTER = {
+    "namespaces",
+    "nodes",
+    "clusterroles",
+    "clusterrolebindings",
+    "customresourcedefinitions",
+    "persistentvolumes",
+    "storageclasses",
+    "priorityclasses",
+}
 """Plurals that stand in no namespace."""
 
 

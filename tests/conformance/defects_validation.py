@@ -3,12 +3,12 @@
 import copy
 from typing import Any
 
-from gitops_canary.sandbox.apiserver import builtin, fields, openapi, openapi_v2, schemas
+from gitops_canary.sandbox.apiserver import builtin, defaults, fields, openapi, openapi_v2, schemas
 from gitops_canary.sandbox.apiserver.finishing import Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kinds
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.problems import Problem
-from gitops_canary.sandbox.apiserver.rules import autoscalers, data, pods, services, workloads
+from gitops_canary.sandbox.apiserver.rules import autoscalers, data, networks, pods, services, storage, workloads
 from tests.conformance.planting import Defect, around, instead
 
 
@@ -60,6 +60,20 @@ DEFECTS = (
         "an autoscaler's behaviour is not looked at",
         instead(autoscalers, "_rules", lambda *_: iter(())),
         (r"test_a_wrong_object_is_refused_.*\[horizontalpodautoscalers\]",),
+    ),
+    Defect("backends are not looked at", instead(networks, "_backend", lambda *_: iter(())), (r"test_a_wrong_object_.*\[ingresses\]",)),
+    Defect("peers are not looked at", instead(networks, "_peer", lambda *_: iter(())), (r"test_a_wrong_object_.*\[networkpolicies\]",)),
+    Defect(
+        "volumes may be of any mode", instead(storage, "ACCESS_MODES", ("Odd",)), (r"test_a_wrong_object_.*\[persistentvolumeclaims\]",)
+    ),
+    Defect(
+        "provisioners may be called anything", instead(storage, "qualified", lambda *_: iter(())), (r"test_a_wrong_object_.*\[storagec.*",)
+    ),
+    Defect("priorities have no end", instead(storage, "LARGEST_PRIORITY", 2**31), (r"test_a_wrong_object_.*\[priorityclasses\]",)),
+    Defect(
+        "fields that were left out stay so",
+        instead(defaults, "_FILLERS", {}),
+        (r"test_what_is_left_out_of_rarer_kinds_is_filled_in.*",),
     ),
     Defect(
         "types of built-in fields are not looked at",

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.conformance.changing import changed
-from tests.conformance.client import Answer, Api
+from tests.conformance.client import Answer, Api, Doc
 from tests.conformance.objects import deployment, job, pod
 from tests.conformance.wrong_objects import SOUND, WRONG
 
@@ -26,6 +26,24 @@ def test_a_wrong_object_is_refused_for_what_is_wrong(api: Api, plural: str) -> N
         seen[name] = _told(api.create(plural, changed(SOUND[plural], changes), dryRun="All"))
         told[name] = (422 if causes else 201, tuple(sorted(causes)))
     assert seen == told
+
+
+FILLED: dict[str, Doc] = {
+    "ingresses": {"status": {"loadBalancer": {}}},
+    "networkpolicies": {"spec": {**SOUND["networkpolicies"]["spec"], "policyTypes": ["Ingress"]}},
+    "persistentvolumeclaims": {
+        "spec": {**SOUND["persistentvolumeclaims"]["spec"], "volumeMode": "Filesystem"},
+        "status": {"phase": "Pending"},
+    },
+    "storageclasses": {"reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"},
+    "priorityclasses": {"preemptionPolicy": "PreemptLowerPriority"},
+}
+
+
+@pytest.mark.parametrize("plural", FILLED)
+def test_what_is_left_out_of_rarer_kinds_is_filled_in(api: Api, plural: str) -> None:
+    made, sent = api.create(plural, SOUND[plural], dryRun="All").body, SOUND[plural]
+    assert {name: value for name, value in made.items() if name != "metadata" and sent.get(name) != value} == FILLED[plural]
 
 
 def test_a_refusal_says_why_in_the_same_words(api: Api) -> None:

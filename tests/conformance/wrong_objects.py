@@ -4,7 +4,7 @@ Rows without causes look wrong and are taken."""
 
 from typing import Any
 
-from tests.conformance import wrong_others, wrong_pods, wrong_workloads
+from tests.conformance import wrong_networks, wrong_others, wrong_pods, wrong_workloads
 from tests.conformance.changing import Wrong
 from tests.conformance.objects import config_map, container, deployment, job, pod, service
 
@@ -18,6 +18,7 @@ def _stamped(api_version: str, kind: str, **more: Any) -> Doc:
 _CPU = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}
 _TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
 _ROLES = "rbac.authorization.k8s.io"
+_BACKEND = {"service": {"name": "web", "port": {"number": 80}}}
 _LABELS = {"matchLabels": {"app": "web"}}
 
 SOUND: dict[str, Doc] = {
@@ -42,6 +43,19 @@ SOUND: dict[str, Doc] = {
         roleRef={"apiGroup": _ROLES, "kind": "Role", "name": "x"},
         subjects=[{"kind": "ServiceAccount", "name": "x", "namespace": "default"}],
     ),
+    "ingresses": _stamped(
+        "networking.k8s.io/v1",
+        "Ingress",
+        spec={"rules": [{"http": {"paths": [{"path": "/a", "pathType": "Prefix", "backend": _BACKEND}]}}]},
+    ),
+    "networkpolicies": _stamped(
+        "networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": _LABELS, "ingress": [{"ports": [{"port": 80, "protocol": "TCP"}]}]}
+    ),
+    "persistentvolumeclaims": _stamped(
+        "v1", "PersistentVolumeClaim", spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    ),
+    "storageclasses": _stamped("storage.k8s.io/v1", "StorageClass", provisioner="example.com/disk"),
+    "priorityclasses": _stamped("scheduling.k8s.io/v1", "PriorityClass", value=1000),
 }
 
-WRONG: dict[str, dict[str, Wrong]] = {**wrong_workloads.WRONG, **wrong_pods.WRONG, **wrong_others.WRONG}
+WRONG: dict[str, dict[str, Wrong]] = {**wrong_workloads.WRONG, **wrong_pods.WRONG, **wrong_others.WRONG, **wrong_networks.WRONG}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gitops_canary.sandbox.apiserver import pod_security
-from gitops_canary.sandbox.apiserver.rules import access, autoscalers, data, metadata, pods, services, workloads
+from gitops_canary.sandbox.apiserver.rules import access, autoscalers, data, metadata, networks, pods, services, storage, workloads
 from gitops_canary.sandbox.apiserver.rules.words import Cause, Checker
 
 
@@ -66,6 +66,12 @@ _CHECKERS: Mapping[str, Checker] = {
     "RoleBinding": access.binding,
     "ClusterRoleBinding": access.binding,
     "Lease": access.lease,
+    "Ingress": networks.ingress,
+    "NetworkPolicy": networks.network_policy,
+    "PersistentVolumeClaim": storage.claim,
+    "PersistentVolume": storage.volume,
+    "StorageClass": storage.storage_class,
+    "PriorityClass": storage.priority_class,
     "Namespace": _namespace_checks,
     "Event": _event_checks,
     "ResourceQuota": _limits,

@@ -214,6 +214,33 @@ def _lease(doc: Doc) -> None:
     doc.setdefault("spec", {})
 
 
+def _ingress(doc: Doc) -> None:
+    doc.setdefault("status", {"loadBalancer": {}})
+
+
+def _network_policy(doc: Doc) -> None:
+    spec = doc.setdefault("spec", {})
+    spec.setdefault("podSelector", {})
+    spec.setdefault("policyTypes", ["Ingress", *(["Egress"] if spec.get("egress") else [])])
+    for rule in (*(spec.get("ingress") or ()), *(spec.get("egress") or ())):
+        for port in rule.get("ports") or ():
+            port.setdefault("protocol", "TCP")
+
+
+def _claim(doc: Doc) -> None:
+    doc.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
+    doc.setdefault("status", {"phase": "Pending"})
+
+
+def _storage_class(doc: Doc) -> None:
+    doc.setdefault("reclaimPolicy", "Delete")
+    doc.setdefault("volumeBindingMode", "Immediate")
+
+
+def _priority_class(doc: Doc) -> None:
+    doc.setdefault("preemptionPolicy", "PreemptLowerPriority")
+
+
 _FILLERS: Mapping[str, Callable[[Doc], None]] = {
     "Deployment": _deployment,
     "ReplicaSet": _replicated,
@@ -230,4 +257,9 @@ _FILLERS: Mapping[str, Callable[[Doc], None]] = {
     "Role": _role,
     "ClusterRole": _role,
     "Lease": _lease,
+    "Ingress": _ingress,
+    "NetworkPolicy": _network_policy,
+    "PersistentVolumeClaim": _claim,
+    "StorageClass": _storage_class,
+    "PriorityClass": _priority_class,
 }

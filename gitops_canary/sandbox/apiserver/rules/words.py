@@ -111,9 +111,9 @@ def at_least(found: Doc, at: str, names: Iterable[str], least: int = 0) -> Itera
 
 
 def one_of(found: Doc, at: str, name: str, *supported: str) -> Iterator[Cause]:
-    """A word that may be absent."""
+    """A word that may be absent; `at` "" is the object itself."""
     if found.get(name) and found[name] not in supported:
-        yield unsupported(f"{at}.{name}", found[name], *supported)
+        yield unsupported(f"{at}.{name}" if at else name, found[name], *supported)
 
 
 def number_or_percent(at: str, value: Any, *, whole: bool = True) -> Iterator[Cause]:
