@@ -16,7 +16,7 @@ from gitops_canary.managers.canaries.configs import Configs
 from gitops_canary.managers.canaries.manager import CanaryManager
 from gitops_canary.managers.canaries.observe import Observer
 from tests.conformance.product.seen import APPLIER
-from tests.conformance.product.sleeping import Defect, Part
+from tests.conformance.product.sleeping import UNHURRIED, Defect, Part
 
 
 def _looked_away(original: Any, spec: Any, status: Any, *rest: Any) -> Any:
@@ -212,7 +212,7 @@ DEFECTS = (
         (Part(machine, "_adopt", _run_anew(Phase.SUCCEEDED, equal=True)),),
         {"test_R12_a_target_equal_.*": "app.status.get"},
         early=True,
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "what another tool left is not compared with what serves",
@@ -231,7 +231,7 @@ DEFECTS = (
         (Part(apply, "apex_service", _for_the_target),),
         {"test_the_first_release_of_a_chart_.*": "selectors =="},
         early=True,
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "the operator writes the primary as its applier",

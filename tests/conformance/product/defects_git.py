@@ -20,7 +20,7 @@ from gitops_canary.managers.sync import OBJECT, SyncManager
 from gitops_canary.managers.taken_back import TakenBack
 from gitops_canary.manifests import ledgers
 from gitops_canary.ports import Turn
-from tests.conformance.product.sleeping import Defect, Part
+from tests.conformance.product.sleeping import UNHURRIED, Defect, Part
 
 
 def _no_bumps(original: Any, *arguments: Any) -> Any:
@@ -170,19 +170,20 @@ DEFECTS = (
         "in the place of a quarantined tag the next older one is bumped",
         (Part(bumps, "decide", _walking_down),),
         {"test_B1_after_a_failed_tag_.*": r"app\.subjects\(mark\) == \[\]"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
-    Defect("nothing holds a bump", (Part(images, "holds_bumps", _not_held),), {"test_B3_.*": r"app\.subjects\("}, hurries=False),
+    Defect("nothing holds a bump", (Part(images, "holds_bumps", _not_held),), {"test_B3_.*": r"app\.subjects\("}, haste=UNHURRIED),
     Defect(
         "a result that cannot be pushed is dropped",
         (Part(ResultsManager, "_record", _dropped),),
         {"test_G1_two_runs_.*": "the promotion's end|the rollback's end|the commit"},
+        haste=30.0,
     ),
     Defect(
         "an image is put back whatever the file holds by now",
         (Part(put_back, "_against", _whatever_is_there_by_now),),
         {"test_G5_a_persons_newer_.*": "shop/late:0.9.0"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "other canaries on the same key do not count",
@@ -200,12 +201,12 @@ DEFECTS = (
         {"test_G2_.*": "the commit 'Promote app.killed 1.0.1"},
         early=True,
     ),
-    Defect("every push is forced", (Part(repository, "push", _forced),), {"test_G3_commits_that_land_.*": "Note 0"}, hurries=False),
+    Defect("every push is forced", (Part(repository, "push", _forced),), {"test_G3_commits_that_land_.*": "Note 0"}, haste=UNHURRIED),
     Defect(
         "pushes name no head",
         (Part(repository, "push", _without_a_lease),),
         {"test_G3_what_a_person_removed_.*": "removed not in"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "a rewritten branch is not noticed",
@@ -226,19 +227,19 @@ DEFECTS = (
         "what other clusters promoted does not count",
         (Part(results, "held_by", _nobody_else),),
         {"test_G9_what_another_cluster_promoted_.*": "shop/shared:1.0.1"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "the record leaves out what the checks measured",
         (Part(ledgers, "_run", _short),),
         {"test_G9_the_record_.*": "checks"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "what other clusters quarantined does not count",
         (Part(Reader, "quarantine", _of_this_cluster),),
         {"test_G9_what_another_cluster_quarantined_.*": r"app\.subjects\(\) == \[\]"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "a folder of another cluster's is taken for its own",
@@ -261,7 +262,7 @@ DEFECTS = (
         "of a duplicate the last one is applied",
         (Part(sync, "duplicates", _once_each),),
         {"test_O2_of_a_duplicate_.*": "apps/synced-a.yaml"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "replicas are left out without handing them over",

@@ -14,7 +14,7 @@ from gitops_canary.managers.releases import ReleasesManager
 from gitops_canary.sandbox.apiserver.access import Access
 from gitops_canary.sandbox.apiserver.handling import Handler
 from gitops_canary.web.server import WebServer
-from tests.conformance.product.sleeping import Defect, Part
+from tests.conformance.product.sleeping import UNHURRIED, Defect, Part
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 KEEPER = """#!{python}
@@ -140,7 +140,7 @@ DEFECTS = (
         "a follower takes webhooks",
         (Part(WebServer, "_answered", _taken_by_anybody),),
         {"test_O4_.*": "code == 503"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
     Defect(
         "everybody may do everything",
@@ -155,6 +155,6 @@ DEFECTS = (
         "what was applied is not remembered",
         (Part(Handler, "_shown", _without_what_was_applied),),
         {"test_the_manifests_applied_by_kubectl_.*": "unchanged"},
-        hurries=False,
+        haste=UNHURRIED,
     ),
 )

@@ -22,15 +22,14 @@ from tests.conformance.product.seen import ACCOUNT, APPLIER, Asked, Doc, Mark, S
 T = TypeVar("T")
 Server = Literal["sandbox", "real"]
 PATIENCE = 90.0
-HASTE = 5.0
-"""Seconds that a wait goes on after a planted defect has shown itself."""
 LOOK = 0.03
 
 
 class Onlooker:
-    """`met`: whether a defect that was planted for this story has changed anything yet; then no wait lasts long any more."""
+    """`met`: whether a defect that was planted for this story has changed anything yet; then no wait lasts longer than `haste` seconds."""
 
     met: Callable[[], bool] = staticmethod(lambda: False)
+    haste = PATIENCE
 
     def __init__(self, folder: Path, server: Server) -> None:
         self.server, self.world = server, World(folder, Shape(control_plane=server))
@@ -74,7 +73,7 @@ class Onlooker:
         end = started + patience
         while not (found := condition()):
             if not hurried and self.met():
-                end, hurried = min(end, time.monotonic() + HASTE), True
+                end, hurried = min(end, time.monotonic() + self.haste), True
             if time.monotonic() > end:
                 last = "\n".join(line.text for line in self.log.lines[-12:])
                 raise TimeoutError(f"waited {end - started:.0f} s for {what}; the operator's last words:\n{last}")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conformance.planting import case_of
-from tests.conformance.product.onlooker import Onlooker
+from tests.conformance.product.onlooker import PATIENCE, Onlooker
 from tests.conformance.product.sleeping import Defect, Switch, plant, run_the_operator_with, table
 
 
@@ -50,7 +50,8 @@ class Planter:
         if defect is not None and not defect.early:
             self._switch.forget(defect)
         self._switch.wake({*self._early(item), *([defect] if defect else [])})
-        Onlooker.met = staticmethod(lambda: defect is not None and defect.hurries and self._switch.met(defect))
+        Onlooker.met = staticmethod(lambda: defect is not None and self._switch.met(defect))
+        Onlooker.haste = defect.haste if defect else PATIENCE
         try:
             return (yield)
         except BaseException as error:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from gitops_canary.sandbox.node import running
 
 Where = Literal["operator", "server"]
+UNHURRIED = 1000.0
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,15 @@ class Part:
 @dataclass(frozen=True, eq=False)
 class Defect:
     """`says` is what is wrong with the product or a server; `cases` are the stories that must see it, each with a pattern of the line
-    or sentence that it fails with. `early`: already while the story's file prepares what is there before. `hurries`: once it has changed
-    something what the story waits for will not come; not so where it fails by what it sees after the wait."""
+    or sentence that it fails with. `early`: already while the story's file prepares what is there before. `haste`: the seconds that a
+    wait goes on once it has changed something, since what the story waits for will not come; longer where others are to come before it
+    fails, or where it fails by what it sees after a wait."""
 
     says: str
     parts: tuple[Part, ...]
     cases: Mapping[str, str]
     early: bool = False
-    hurries: bool = True
+    haste: float = 5.0
 
     @property
     def key(self) -> str:
