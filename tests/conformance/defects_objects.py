@@ -88,7 +88,7 @@ def _any_policy(original: Any, self: Any, kind: Any, namespace: str, name: str, 
 WRITES = (
     Defect(
         "versions are not compared",
-        instead(Objects, "_check_version", lambda *_: None),
+        instead(objects, "check_version", lambda *_: None),
         (
             "test_a_stale_version_is_a_conflict",
             r"test_a_patch_with_a_stale_version_is_a_conflict\[.*",

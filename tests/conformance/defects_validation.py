@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from gitops_canary.sandbox.apiserver import builtin, defaults, fields, openapi, openapi_v2, schemas
+from gitops_canary.sandbox.apiserver import builtin, defaults, fields, objects, openapi, openapi_v2, schemas
 from gitops_canary.sandbox.apiserver.finishing import Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kinds
 from gitops_canary.sandbox.apiserver.objects import Objects
@@ -13,19 +13,19 @@ from tests.conformance.planting import Defect, around, instead
 
 
 def _named(original: Any, self: Any, kind: Any, namespace: str, sent: Any, options: Any) -> Any:
-    return original(self, kind, namespace, {**sent, "metadata": {"name": "some", **sent.get("metadata", {})}}, options)
+    return original(kind, namespace, {**sent, "metadata": {"name": "some", **sent.get("metadata", {})}}, options)
 
 
 def _unversioned(original: Any, self: Any, kind: Any, namespace: str, sent: Any, options: Any) -> Any:
     meta = {key: value for key, value in sent["metadata"].items() if key != "resourceVersion"}
-    return original(self, kind, namespace, {**sent, "metadata": meta}, options)
+    return original(kind, namespace, {**sent, "metadata": meta}, options)
 
 
-def _mended(original: Any, self: Any, kind: Any, namespace: str, sent: Any) -> Any:
+def _mended(original: Any, kind: Any, namespace: str, sent: Any) -> Any:
     if not isinstance(sent, dict):
-        return original(self, kind, namespace, {"metadata": {}})
+        return original(kind, namespace, {"metadata": {}})
     meta = {key: value for key, value in (sent.get("metadata") or {}).items() if key != "namespace"}
-    return original(self, kind, namespace, {**sent, "metadata": meta})
+    return original(kind, namespace, {**sent, "metadata": meta})
 
 
 def _missing(*_: Any) -> Any:
@@ -89,7 +89,7 @@ DEFECTS = (
     ),
     Defect(
         "an object's namespace is overlooked",
-        around(Objects, "_received", _mended),
+        around(objects, "received", _mended),
         (r"test_a_body_that_is_no_object_of_the_kind_is_refused\[(a list|another namespace)\]",),
     ),
     Defect("custom kinds are not validated", instead(schemas, "causes", lambda *_: []), (r"test_a_custom_object_that_does_not_fit.*",)),

@@ -9,10 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from gitops_canary.sandbox.apiserver import ownership, pod_security, problems, schemas
+from gitops_canary.sandbox.apiserver.deleting import check_preconditions, finalizers_of, grace_of, may_go, terminating
 from gitops_canary.sandbox.apiserver.finishing import SERVERS_OWN, Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kind, Kinds
 from gitops_canary.sandbox.apiserver.managing import Options, differs, entry_of, in_order, is_ours, kept_of, managed
 from gitops_canary.sandbox.apiserver.patches import check_type, patched
+from gitops_canary.sandbox.apiserver.receiving import check_version, config_of, received
 from gitops_canary.sandbox.apiserver.store import Doc, Store, name_of
 from gitops_canary.sandbox.apiserver.structure import Structure
 
@@ -46,7 +48,7 @@ class Objects:
     # ------------------------------------------------------------ writes
 
     def create(self, kind: Kind, namespace: str, sent: Doc, options: Options) -> Doc:
-        doc = self._received(kind, namespace, sent)
+        doc = received(kind, namespace, sent)
         meta = doc["metadata"]
         if not meta.get("name"):
             if not meta.get("generateName"):
@@ -67,7 +69,7 @@ class Objects:
 
     def replace(self, kind: Kind, namespace: str, name: str, sent: Doc, options: Options) -> Doc:
         old = self.get(kind, namespace, name)
-        doc = self._received(kind, namespace, sent)
+        doc = received(kind, namespace, sent)
         if doc["metadata"].get("name") != name:
             raise problems.bad_request(
                 f"the name of the object ({doc['metadata'].get('name')}) does not match the name on the URL ({name})"
@@ -75,39 +77,29 @@ class Objects:
         if kind.needs_version and not doc["metadata"].get("resourceVersion"):
             told = [("metadata.resourceVersion", "Invalid value: 0: must be specified for an update")]
             raise problems.invalid(kind.group, kind.plural, name, told)
-        self._check_version(kind, old, doc)
+        check_version(kind, old, doc)
         return self._update(kind, old, doc, options)
 
     def patch(self, kind: Kind, namespace: str, name: str, content: str, patch: Any, options: Options) -> Doc:
         check_type(content, kind.custom)
         old = self.get(kind, namespace, name)
         new = patched(content, copy.deepcopy(old), patch, Structure(None, kind.kind))
-        doc = self._received(kind, namespace, new)
+        doc = received(kind, namespace, new)
         if doc["metadata"].get("name") != name:
             raise problems.bad_request("the name of the object must not be changed by a patch")
-        self._check_version(kind, old, doc)
+        check_version(kind, old, doc)
         return self._update(kind, old, doc, with_changes(options, patched=True))
 
     def apply(self, kind: Kind, namespace: str, name: str, sent: Doc, options: Options) -> tuple[Doc, bool]:
         """Server-side apply; the object and whether it was created."""
-        if not isinstance(sent, Mapping) or sent.get("apiVersion") != kind.api_version or sent.get("kind") != kind.kind:
-            raise problems.bad_request(f"the applied object must be a {kind.api_version} {kind.kind}")
-        config = self._received(kind, namespace, {**sent, "metadata": {"name": name, **(sent.get("metadata") or {})}})
-        if config["metadata"]["name"] != name:
-            raise problems.bad_request(f"the name of the object ({config['metadata']['name']}) does not match the name on the URL ({name})")
-        if config["metadata"].get("managedFields"):
-            raise problems.bad_request("metadata.managedFields must be nil")
-        if options.manager == "unknown":
-            raise problems.invalid("meta.k8s.io", "PatchOptions", "", [("fieldManager", "Required value: is required for apply patch")])
+        config = config_of(kind, namespace, name, sent, options.manager)
         structure = Structure(kind.schema if kind.custom else None, kind.kind)
-        # A custom object keeps its nulls; a built-in one is read into fields, which cannot tell them from nothing.
-        config = {**_only_set(config), "metadata": _without_nulls(config["metadata"])} if kind.custom else _without_nulls(config)
         self.finisher.check_typed(kind, config, f"{(sent.get('metadata') or {}).get('namespace', '')}/{name}")
         mine = ownership.owned_paths(config, structure)
         old = self.store.get(kind.storage, (namespace if kind.namespaced else "", name))
         if old is None:
             return self._apply_new(kind, config, mine, options), True
-        self._check_version(kind, old, config)
+        check_version(kind, old, config)
         return self._apply_on(kind, self.shown(kind, old), config, mine, structure, options), False
 
     def _apply_new(self, kind: Kind, config: Doc, mine: set[ownership.Path], options: Options) -> Doc:
@@ -139,7 +131,7 @@ class Objects:
             new["status"] = old.get("status")
             if new["status"] is None:
                 new.pop("status")
-        doc = self.finisher.finished(kind, self._received(kind, old["metadata"].get("namespace", ""), new), old, options)
+        doc = self.finisher.finished(kind, received(kind, old["metadata"].get("namespace", ""), new), old, options)
         # A forced field belongs to the one who forced it alone.
         stolen = {path for path in mine - ownership.containers(mine) if isinstance(path[-1], str) and differs(old, config, path)}
         # What went with an item that its applier left out belongs to nobody.
@@ -152,44 +144,18 @@ class Objects:
     def delete(self, kind: Kind, namespace: str, name: str, options: Mapping[str, Any], dry_run: bool = False) -> Doc:
         """The object as it went, or as it waits for finalizers."""
         doc = self.get(kind, namespace, name)
-        wanted = options.get("preconditions") or {}
-        if wanted.get("uid") and wanted["uid"] != doc["metadata"]["uid"]:
-            why = f"the UID in the precondition ({wanted['uid']}) does not match the UID in record ({doc['metadata']['uid']})"
-            raise problems.conflict(kind.group, kind.plural, name, f"Precondition failed: {why}")
-        if wanted.get("resourceVersion") and wanted["resourceVersion"] != doc["metadata"]["resourceVersion"]:
-            raise problems.conflict(
-                kind.group, kind.plural, name, "Precondition failed: the ResourceVersion in the precondition does not match"
-            )
+        check_preconditions(kind, doc, options)
         if dry_run:
             return doc
-        finalizers = list(doc["metadata"].get("finalizers") or ())
-        usual = "Orphan" if options.get("orphanDependents") or kind.kind == "Job" else "Background"
-        policy = str(options.get("propagationPolicy") or usual)
-        if policy not in ("Background", "Foreground", "Orphan"):
-            why = f'Unsupported value: "{policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
-            raise problems.invalid("meta.k8s.io", "DeleteOptions", "", [("propagationPolicy", why)])
-        extra = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(policy)
-        if extra and extra not in finalizers:
-            finalizers.append(extra)
-        grace = _grace(kind, doc, options)
+        finalizers = finalizers_of(kind, doc, options)
+        grace = grace_of(kind, doc, options)
         if kind.kind == "Namespace" or finalizers or grace:
             return self._terminate(kind, doc, finalizers, grace)
         return self._remove(kind, doc)
 
     def _terminate(self, kind: Kind, doc: Doc, finalizers: list[str], grace: int) -> Doc:
-        meta = {**doc["metadata"], "finalizers": finalizers} if finalizers else {**doc["metadata"]}
-        going = bool(doc["metadata"].get("deletionTimestamp"))
-        if going and (not grace or grace >= int(doc["metadata"].get("deletionGracePeriodSeconds") or 0)):
-            return doc
-        meta["deletionTimestamp"] = self.now()
-        if kind.kind != "Namespace":
-            meta["deletionGracePeriodSeconds"] = grace
-        if "generation" in meta and not going:
-            meta["generation"] += 1
-        new = {**doc, "metadata": meta}
-        if kind.kind == "Namespace":
-            new["status"] = {**(doc.get("status") or {}), "phase": "Terminating"}
-        return self._save(kind, new, doc, Options())
+        new = terminating(kind, doc, finalizers, grace, self.now())
+        return doc if new is None else self._save(kind, new, doc, Options())
 
     def _remove(self, kind: Kind, doc: Doc) -> Doc:
         last = self.store.remove(kind.storage, name_of(doc))
@@ -198,25 +164,6 @@ class Objects:
         return last
 
     # ------------------------------------------------------------ the middle of every write
-
-    def _received(self, kind: Kind, namespace: str, sent: Any) -> Doc:
-        if not isinstance(sent, dict) or not isinstance(sent.get("metadata", {}), dict | type(None)):
-            raise problems.bad_request("the body is no Kubernetes object")
-        doc = copy.deepcopy(sent)
-        if doc.get("kind", kind.kind) != kind.kind or doc.get("apiVersion", kind.api_version) != kind.api_version:
-            shown = f"{doc.get('apiVersion')} {doc.get('kind')}"
-            raise problems.bad_request(f"the object in the body is a {shown}, and the URL is about {kind.api_version} {kind.kind}")
-        doc["kind"], doc["apiVersion"] = kind.kind, kind.api_version
-        meta = doc["metadata"] = dict(doc.get("metadata") or {})
-        if kind.namespaced:
-            if meta.get("namespace") and namespace and meta["namespace"] != namespace:
-                raise problems.bad_request(
-                    f"the namespace of the object ({meta['namespace']}) does not match the namespace on the URL ({namespace})"
-                )
-            meta["namespace"] = meta.get("namespace") or namespace
-        else:
-            meta.pop("namespace", None)
-        return doc
 
     def _born(self, kind: Kind, doc: Doc) -> None:
         meta = doc["metadata"]
@@ -242,14 +189,6 @@ class Objects:
             ]
             details = {"name": name, "group": kind.group, "kind": kind.plural, "causes": causes}
             raise problems.Problem(403, "Forbidden", f'{kind.resource} "{name}" is forbidden: {message}', details)
-
-    def _check_version(self, kind: Kind, old: Doc, new: Doc) -> None:
-        meta = new["metadata"]
-        if meta.get("resourceVersion") and meta["resourceVersion"] != old["metadata"]["resourceVersion"]:
-            raise problems.stale(kind.group, kind.plural, old["metadata"]["name"])
-        if meta.get("uid") and meta["uid"] != old["metadata"]["uid"]:
-            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
-            raise problems.conflict(kind.group, kind.plural, old["metadata"]["name"], why)
 
     def _update(self, kind: Kind, old: Doc, doc: Doc, options: Options) -> Doc:
         if options.subresource == "status":
@@ -278,19 +217,13 @@ class Objects:
         if options.dry_run:
             version = old["metadata"]["resourceVersion"] if old else ""
             return {**doc, "metadata": {**doc["metadata"], "resourceVersion": version}}
-        if old is not None and doc["metadata"].get("deletionTimestamp") and self._may_go(kind, doc):
+        if old is not None and doc["metadata"].get("deletionTimestamp") and may_go(kind, doc):
             self.store.put(kind.storage, doc)
             return self._remove(kind, doc)
         stored = self.store.put(kind.storage, doc)
         for listener in self.listeners:
             listener(kind, old, stored)
         return stored
-
-    def _may_go(self, kind: Kind, doc: Doc) -> bool:
-        if kind.kind == "Namespace" and (doc.get("spec") or {}).get("finalizers"):
-            return False
-        waits = int(doc["metadata"].get("deletionGracePeriodSeconds") or 0) > 0
-        return not doc["metadata"].get("finalizers") and not waits
 
 
 def _equal(doc: Doc, old: Doc) -> bool:
@@ -302,21 +235,3 @@ def _equal(doc: Doc, old: Doc) -> bool:
         return False
     owners = [[{k: v for k, v in e.items() if k != "time"} for e in one["metadata"].get("managedFields") or ()] for one in (doc, old)]
     return owners[0] == owners[1]
-
-
-def _without_nulls(doc: Any) -> Any:
-    if isinstance(doc, dict):
-        return {key: _without_nulls(value) for key, value in _only_set(doc).items()}
-    return [_without_nulls(item) for item in doc] if isinstance(doc, list) else doc
-
-
-def _grace(kind: Kind, doc: Doc, options: Mapping[str, Any]) -> int:
-    """Only pods on a node get time to end."""
-    if kind.kind != "Pod" or not (doc.get("spec") or {}).get("nodeName"):
-        return 0
-    asked = options.get("gracePeriodSeconds")
-    return int((doc["spec"].get("terminationGracePeriodSeconds", 30)) if asked is None else asked)
-
-
-def _only_set(doc: Doc) -> Doc:
-    return {key: value for key, value in doc.items() if value is not None}
