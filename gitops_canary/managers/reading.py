@@ -45,6 +45,10 @@ class Reader:
         mine = (self.cluster_name, namespace, canary)
         return next((one for one in known if (one.cluster, one.namespace, one.canary) == mine), Ledger(*mine))
 
+    def unreadable(self, tree: Tree, ledger: Ledger) -> Problem | None:
+        """What keeps this canary's file from being read."""
+        return next((problem for problem in self.ledgers(tree)[1] if problem.file == ledger.path), None)
+
     def quarantine(self, tree: Tree) -> tuple[Quarantined, ...]:
         """Of all clusters (rule G9)."""
         return tuple(entry for ledger in self.ledgers(tree)[0] for entry in ledger.quarantine)

@@ -11,10 +11,11 @@ from gitops_canary.domain import bumps, put_back, sync
 from gitops_canary.domain.errors import GitopsCanaryError
 from gitops_canary.domain.put_back import Others
 from gitops_canary.domain.tags import candidates
-from gitops_canary.managers import applier, images, results
+from gitops_canary.managers import applier, images, result_commits
 from gitops_canary.managers import sync as syncing
 from gitops_canary.managers.applier import REPLICAS_MANAGER, Applier
 from gitops_canary.managers.reading import Reader
+from gitops_canary.managers.result_commits import ResultCommits
 from gitops_canary.managers.results import ResultsManager
 from gitops_canary.managers.sync import OBJECT, SyncManager
 from gitops_canary.managers.taken_back import TakenBack
@@ -187,12 +188,12 @@ DEFECTS = (
     ),
     Defect(
         "other canaries on the same key do not count",
-        (Part(ResultsManager, "_others", _alone),),
+        (Part(ResultCommits, "_others", _alone),),
         {"test_G6_.*": '"tag: 1.0.1'},
     ),
     Defect(
         "an older result edits the file like the newest",
-        (Part(results, "decide_put_back", _all_newest),),
+        (Part(result_commits, "decide_put_back", _all_newest),),
         {"test_G4_.*": '"tag: 1.0.1'},
     ),
     Defect(
@@ -225,7 +226,7 @@ DEFECTS = (
     ),
     Defect(
         "what other clusters promoted does not count",
-        (Part(results, "held_by", _nobody_else),),
+        (Part(result_commits, "held_by", _nobody_else),),
         {"test_G9_what_another_cluster_promoted_.*": "shop/shared:1.0.1"},
         haste=UNHURRIED,
     ),
