@@ -18,10 +18,11 @@ from gitops_canary.adapters.helm.pool import HelmPool
 from gitops_canary.adapters.helm.repositories import ChartRepositories
 from gitops_canary.adapters.helm.storage import ReleaseRecords
 from gitops_canary.managers.release_charts import ReleaseCharts
+from gitops_canary.managers.release_life import ReleaseRules
 from gitops_canary.managers.release_refusal import refusal_by_canaries
 from gitops_canary.managers.release_status import ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
-from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
+from gitops_canary.managers.releases import ReleasesManager
 from gitops_canary.ports import Log, Notifier
 from gitops_canary.settings import Settings
 from gitops_canary.wiring.repository import GitSide

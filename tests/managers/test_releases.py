@@ -11,9 +11,10 @@ from gitops_canary.adapters.log import make_log
 from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.managers.release_charts import ReleaseCharts
+from gitops_canary.managers.release_life import ReleaseRules
 from gitops_canary.managers.release_status import FINALIZER, ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
-from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
+from gitops_canary.managers.releases import ReleasesManager
 from gitops_canary.operator import Operator
 from gitops_canary.ports import Chart, HelmRevision, Moment, Turn
 from tests.managers.canaries.world import Notices

@@ -12,10 +12,11 @@ from gitops_canary.managers.canaries.rules import CanaryRules, Knows
 from gitops_canary.managers.images import ImageRules, ImagesManager
 from gitops_canary.managers.inventory import InventoryStore
 from gitops_canary.managers.release_charts import ReleaseCharts
+from gitops_canary.managers.release_life import ReleaseRules
 from gitops_canary.managers.release_refusal import held_by_release, refusal_by_canaries
 from gitops_canary.managers.release_status import PREFIX, ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
-from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
+from gitops_canary.managers.releases import ReleasesManager
 from gitops_canary.managers.results import ResultRules, ResultsManager
 from gitops_canary.managers.sync import OBJECT, SyncManager, SyncRules
 from gitops_canary.manifests.tree import ParseCache, read_tree

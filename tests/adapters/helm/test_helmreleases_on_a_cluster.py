@@ -16,9 +16,10 @@ from gitops_canary.adapters.git import GitOptions, GitRepository, Mirror, Transp
 from gitops_canary.adapters.log import make_log
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.managers.release_charts import ReleaseCharts
+from gitops_canary.managers.release_life import ReleaseRules
 from gitops_canary.managers.release_status import ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
-from gitops_canary.managers.releases import ReleaseRules, ReleasesManager
+from gitops_canary.managers.releases import ReleasesManager
 from gitops_canary.operator import Operator
 from tests.adapters.cluster.support import Changes, Said
 from tests.adapters.helm.charts import CONFIG_MAP, HANGING_HOOK, chart

@@ -8,9 +8,9 @@ from gitops_canary.adapters.cluster import lease
 from gitops_canary.adapters.helm import child
 from gitops_canary.domain import releases as situations
 from gitops_canary.domain.releases import Action, Situation, Verdict
-from gitops_canary.managers import release_refusal, releases
+from gitops_canary.managers import release_life, release_refusal
+from gitops_canary.managers.release_life import ReleaseLife
 from gitops_canary.managers.release_status import ReleaseStatus
-from gitops_canary.managers.releases import ReleasesManager
 from gitops_canary.sandbox.apiserver.access import Access
 from gitops_canary.sandbox.apiserver.handling import Handler
 from gitops_canary.web.server import WebServer
@@ -100,7 +100,7 @@ DEFECTS = (
     ),
     Defect(
         "a release is upgraded while a canary serves from its target",
-        (Part(ReleasesManager, "_held", _upgraded_all_the_same),),
+        (Part(ReleaseLife, "_held", _upgraded_all_the_same),),
         {"test_R11_meanwhile_.*": "app is not upgraded yet"},
     ),
     Defect(
@@ -110,7 +110,7 @@ DEFECTS = (
     ),
     Defect(
         "a release that was installed by hand is left alone",
-        (Part(releases, "action_for", _only_our_own),),
+        (Part(release_life, "action_for", _only_our_own),),
         {"test_a_release_installed_by_hand_.*": "a phase at rest"},
     ),
     Defect(
