@@ -4,7 +4,7 @@ import copy
 import dataclasses
 from typing import Any
 
-from gitops_canary.sandbox.apiserver import handling, objects, ownership, patches
+from gitops_canary.sandbox.apiserver import handling, objects, ownership, patches, scaling
 from gitops_canary.sandbox.apiserver.collecting import Collector
 from gitops_canary.sandbox.apiserver.finishing import Finisher
 from gitops_canary.sandbox.apiserver.kinds import Kind
@@ -86,6 +86,7 @@ def _any_policy(original: Any, self: Any, kind: Any, namespace: str, name: str, 
 
 
 WRITES = (
+    Defect("a scale tells of labels alone", instead(scaling, "selector_text", lambda _: "a=b"), ("test_scale_shows_the_whole_selector",)),
     Defect(
         "versions are not compared",
         instead(objects, "check_version", lambda *_: None),

@@ -163,6 +163,21 @@ def test_scale_reads_and_writes_the_replicas_alone(api: Api, plural: str) -> Non
     assert spec["size" if plural == WIDGETS else "replicas"] == 4
 
 
+def test_scale_shows_the_whole_selector(api: Api) -> None:
+    doc = deployment("one", 0)
+    labels = {"app": "web", "tier": "a", "zone": "b"}
+    expressions = [
+        {"key": "zone", "operator": "Exists"},
+        {"key": "tier", "operator": "In", "values": ["b", "a"]},
+        {"key": "old", "operator": "DoesNotExist"},
+        {"key": "app", "operator": "NotIn", "values": ["x"]},
+    ]
+    doc["spec"]["selector"] = {"matchLabels": {"app": "web"}, "matchExpressions": expressions}
+    doc["spec"]["template"]["metadata"]["labels"] = labels
+    assert api.create("deployments", doc).code == 201
+    assert api.get("deployments", "one", "scale").body["status"]["selector"] == "app=web,app notin (x),!old,tier in (a,b),zone"
+
+
 def test_a_negative_scale_is_invalid(api: Api) -> None:
     api.create("deployments", deployment("one", 0))
     assert api.patch("deployments", "one", {"spec": {"replicas": -1}}, sub="scale").code == 422

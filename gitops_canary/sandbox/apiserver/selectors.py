@@ -76,10 +76,19 @@ def _text_at(doc: Any, path: tuple[str, ...]) -> str:
 
 
 def selector_text(selector: Any) -> str:
-    """A LabelSelector (or a plain map) as /scale's status shows it."""
+    """A LabelSelector (or a plain map) as /scale's status and tables show it: its terms by their keys."""
     if isinstance(selector, str):
         return selector
     if not isinstance(selector, Mapping):
         return ""
-    labels = selector.get("matchLabels") if "matchLabels" in selector or "matchExpressions" in selector else selector
-    return ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
+    whole = "matchLabels" in selector or "matchExpressions" in selector
+    labels = (selector.get("matchLabels") or {}) if whole else selector
+    terms = [(key, f"{key}={value}") for key, value in labels.items()]
+    terms += [(one["key"], _term_text(one)) for one in (selector.get("matchExpressions") or () if whole else ())]
+    return ",".join(text for _, text in sorted(terms, key=lambda term: term[0]))
+
+
+def _term_text(one: Mapping[str, Any]) -> str:
+    key, values = one["key"], ",".join(sorted(one.get("values") or ()))
+    forms = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key, "DoesNotExist": f"!{key}"}
+    return str(forms[one["operator"]])
