@@ -48,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _root(path: Path, paths: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     if path.is_file():
+        from gitops_canary.manifests.tree import ENDINGS
+
+        if path.suffix not in ENDINGS:
+            raise UserError(f"cannot check {path}: it is no manifest", hint=f"give a folder, or one file ending in {' or '.join(ENDINGS)}")
         return path.parent, (path.name,)
     for one in paths:
         if not (path / one).exists():

@@ -366,3 +366,9 @@ def test_the_documentation_names_every_code_flag_and_exit_status() -> None:
     missing = [word for word in (*CODES, "--fix", "--git-path", "--default-namespace", "--no-render", "-o") if f"`{word}" not in text]
     assert missing == []
     assert all(f"| {status} |" in text for status in (0, 1, 2))
+
+
+def test_one_file_that_is_no_manifest_is_refused_instead_of_found_right(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "README.md").write_text("# words\n")
+    assert main(["validate", str(tmp_path / "README.md")]) == 2
+    assert "README.md: it is no manifest; give a folder, or one file ending in .yaml or .yml" in capsys.readouterr().err
