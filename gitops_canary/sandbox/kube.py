@@ -53,6 +53,10 @@ class Kube:
             connector=self._connector, headers=headers, timeout=aiohttp.ClientTimeout(total=30, connect=5), trust_env=False
         )
 
+    @property
+    def closed(self) -> bool:
+        return self._session.closed
+
     async def close(self) -> None:
         """At once: TLS's orderly farewell would need the loop for longer than it lives."""
         await self._connector.close(abort_ssl=True)
@@ -112,7 +116,7 @@ class Reflector:
         self._kube, self._paths, self._changed = kube, tuple(paths), changed
 
     async def run(self) -> None:
-        """Follows until cancelled, whatever the server does."""
+        """Follows until cancelled or the client is closed, whatever the server does."""
         turn, wait = 0, 0.05
         while True:
             path = self._paths[turn % len(self._paths)]
@@ -129,6 +133,10 @@ class Reflector:
                     wait = min(2.0, wait * 2)
             except NETWORK:
                 wait = min(2.0, wait * 2)
+            except RuntimeError:  # aiohttp's word for a session that was closed while it was asked
+                if not self._kube.closed:
+                    raise
+                return
             await asyncio.sleep(wait * random.uniform(0.5, 1.0))
 
     async def _follow(self, path: str) -> None:
