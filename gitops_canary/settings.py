@@ -1,7 +1,6 @@
 """Every setting with its unit, default and reason, and where its value came from; nothing is wired here."""
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,46 +9,16 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from gitops_canary.domain.errors import UserError
+from gitops_canary.setting_values import count, folder_name, http_url, namespace_name, one_of, seconds, some_time, switch, words
 
 ENV_PREFIX = "GITOPS_CANARY_"
-UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def seconds(text: str) -> float:
-    """`90s`, `5m`, `1h30m`, `500ms` or a bare number of seconds."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", text):
-        raise ValueError("is not a duration such as 30s, 5m or 1h30m")
-    return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h)", text))
-
-
-def switch(text: str) -> bool:
-    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    if text.lower() not in known:
-        raise ValueError("is neither true nor false")
-    return known[text.lower()]
-
-
-def words(text: str) -> tuple[str, ...]:
-    """A comma-separated list."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"is none of {', '.join(choices)}")
-        return text
-
-    return parse
 
 
 def setting(
     default: Any, why: str, *, parse: Callable[[str], Any] | None = None, unit: str = "", secret: bool = False, alias: str = ""
 ) -> Any:
     """A field of a settings class: `why` is the documentation, `alias` an older flag that means the same."""
-    reader = parse or {bool: switch, float: seconds, int: int, tuple: words}.get(type(default), str)
+    reader = parse or {bool: switch, float: seconds, int: count, tuple: words}.get(type(default), str)
     shown = unit or {float: "duration", bool: "true|false", tuple: "list", int: "number"}.get(type(default), "text")
     return field(default=default, metadata={"why": why, "parse": reader, "unit": shown, "secret": secret, "alias": alias})
 
@@ -64,8 +33,8 @@ class Settings:
     )
     git_branch: str = setting("main", "branch that describes the cluster; it is read, and results and bumps are pushed to it")
     git_path: tuple[str, ...] = setting((), "folders with manifests, relative to the root; empty means the whole repository")
-    git_poll_interval: float = setting(60.0, "how often the branch is fetched; a push webhook makes it immediate")
-    git_timeout: float = setting(20.0, "time limit of one git command (a push has its own of 12s, rule O3)")
+    git_poll_interval: float = setting(60.0, "how often the branch is fetched; a push webhook makes it immediate", parse=some_time)
+    git_timeout: float = setting(20.0, "time limit of one git command (a push has its own of 12s, rule O3)", parse=some_time)
     git_user: str = setting("gitops-canary", "committer name")
     git_email: str = setting("gitops-canary@localhost", "committer e-mail")
     git_ci_skip: bool = setting(False, "append a CI-skip marker to every commit, for repositories whose CI runs on each push")
@@ -81,19 +50,21 @@ class Settings:
         "", "folder for the git mirror and chart cache; everything in it can be made again (default: a temporary one)", unit="path"
     )
     # sync
-    sync_interval: float = setting(300.0, "how often the cluster is compared with the synced revision although nothing changed")
+    sync_interval: float = setting(
+        300.0, "how often the cluster is compared with the synced revision although nothing changed", parse=some_time
+    )
     sync_garbage_collection: bool = setting(True, "delete what was applied from Git and is not there any more; Flux v1's default was off")
     sync_state: str = setting(
         "inventory", "where the synced revision is kept: `inventory`, or `git` to move a tag as well", parse=one_of("inventory", "git")
     )
     k8s_allow_namespace: tuple[str, ...] = setting((), "namespaces that manifests may be applied to; empty means all")
-    k8s_default_namespace: str = setting("default", "namespace of manifests that name none")
+    k8s_default_namespace: str = setting("default", "namespace of manifests that name none", parse=namespace_name)
     applier_service_account: str = setting(
         "", "namespace:name of the ServiceAccount that sync and Helm act as; empty: the operator's own rights"
     )
     # images
     registry_poll_interval: float = setting(
-        300.0, "how often tags are listed; a registry webhook makes it immediate", alias="automation-interval"
+        300.0, "how often tags are listed; a registry webhook makes it immediate", alias="automation-interval", parse=some_time
     )
     registry_rps: int = setting(50, "requests a second to one registry", unit="per second")
     registry_burst: int = setting(10, "requests to one registry at once")
@@ -108,13 +79,17 @@ class Settings:
     hold_bumps_during_run: bool = setting(False, "wait with a newer tag until the canary's run has ended, instead of superseding it")
     # the cluster
     kubeconfig: str = setting("", "kubeconfig file; empty: in-cluster credentials, else ~/.kube/config", unit="path")
-    namespace: str = setting("", "the only namespace whose canaries and releases are served; empty means all")
-    operator_namespace: str = setting("", "namespace of the operator's own objects (default: that of its pod, else gitops-canary)")
-    cluster_name: str = setting("default", "this cluster's folder under .gitops-canary/ in the repository, and its name in notifications")
+    namespace: str = setting("", "the only namespace whose canaries and releases are served; empty means all", parse=namespace_name)
+    operator_namespace: str = setting(
+        "", "namespace of the operator's own objects (default: that of its pod, else gitops-canary)", parse=namespace_name
+    )
+    cluster_name: str = setting(
+        "default", "this cluster's folder under .gitops-canary/ in the repository, and its name in notifications", parse=folder_name
+    )
     adopt_results: bool = setting(False, "take over result files that another cluster id wrote (after a cluster was rebuilt)")
     enable_leader_election: bool = setting(True, "act only while holding the Lease gitops-canary, so that two processes never both write")
     # canaries
-    metrics_server: str = setting("http://prometheus:9090", "Prometheus for the built-in checks", unit="URL")
+    metrics_server: str = setting("http://prometheus:9090", "Prometheus for the built-in checks", unit="URL", parse=http_url)
     mesh_provider: str = setting("istio", "router of canaries that name none", parse=one_of("istio"))
     deleted_canary_patience: float = setting(
         600.0, "how long a Canary deleted in mid-run waits for Git to take its result; then it goes with the result in an Event and the log"
@@ -128,7 +103,7 @@ class Settings:
     disable_rollback: bool = setting(False, "leave a failed canary serving: only to see a test notice it, never in production")
     # helm
     helm_workers: int = setting(2, "child processes that run Helm, about 110 MB each", unit="processes")
-    charts_sync_interval: float = setting(180.0, "how often chart sources are asked for something newer")
+    charts_sync_interval: float = setting(180.0, "how often chart sources are asked for something newer", parse=some_time)
     git_default_ref: str = setting("master", "branch of a chart's repository when the HelmRelease names none, the Helm Operator's default")
     # notifications
     slack_url: str = setting("", "Slack webhook that every alert goes to", unit="URL", secret=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from gitops_canary.domain.errors import UserError
-from gitops_canary.settings import Effective, Settings, load_settings, seconds, shown
+from gitops_canary.setting_values import seconds
+from gitops_canary.settings import Effective, Settings, load_settings, shown
 from gitops_canary.wiring.rules import git_options
 
 
@@ -47,6 +48,20 @@ WRONG = [
     pytest.param({"git-ci-skip": "maybe"}, "'maybe' is neither true nor false", id="switch"),
     pytest.param({"sync-state": "secret"}, "is none of inventory, git", id="choice"),
     pytest.param({"git-path": "/etc"}, "must stay inside the repository", id="absolute path"),
+    *(
+        pytest.param({name: "0"}, f"{name} (flag --{name}): '0' is too short", id=f"no {name}")
+        for name in ("git-poll-interval", "git-timeout", "sync-interval", "registry-poll-interval", "charts-sync-interval")
+    ),
+    *(
+        pytest.param({name: value}, f"{value!r} is not a whole number of 1 or more", id=f"{name} {value}")
+        for name in ("registry-rps", "registry-burst", "helm-workers")
+        for value in ("0", "-1", "two", "1.5")
+    ),
+    pytest.param({"cluster-name": ""}, "'' is not a name of up to 63 letters", id="no cluster name"),
+    pytest.param({"cluster-name": "../../x"}, "'../../x' is not a name of up to 63 letters", id="cluster name that leaves"),
+    pytest.param({"namespace": "A_b"}, "'A_b' is not the name of a namespace", id="namespace"),
+    pytest.param({"metrics-server": "ftp://prometheus"}, "is not an address that begins with http://", id="metrics server"),
+    pytest.param({"metrics-server": "prometheus:9090"}, "is not an address that begins with http://", id="metrics server without scheme"),
     pytest.param({"git-path": "a/../../b"}, "must stay inside the repository", id="path that leaves"),
 ]
 

@@ -3,7 +3,7 @@
 import argparse
 
 from gitops_canary.loadtester.service import LoadTesterSettings, serve
-from gitops_canary.settings import seconds
+from gitops_canary.setting_values import seconds
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from gitops_canary.domain.errors import UserError
-from gitops_canary.settings import seconds
+from gitops_canary.setting_values import seconds
 
 WORKERS_AT_MOST = 500
 BODY_AT_MOST = 64 * 1024

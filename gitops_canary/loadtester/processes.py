@@ -14,7 +14,7 @@ from pathlib import Path
 from gitops_canary.adapters.helm.child import Child, Crashed, TimedOut
 from gitops_canary.adapters.helm.messages import Work
 from gitops_canary.domain.errors import UserError
-from gitops_canary.settings import seconds
+from gitops_canary.setting_values import seconds
 
 OUTPUT_AT_MOST = 256 * 1024
 TEST_TIMEOUT = 300.0
