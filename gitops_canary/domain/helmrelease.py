@@ -91,7 +91,7 @@ def parse_helmrelease(doc: Mapping[str, Any]) -> HelmReleaseSpec:
         target_namespace=target,
         git=chart.text("git"),
         ref=chart.text("ref"),
-        path=chart.text("path"),
+        path=_folder(chart.text("path")),
         repository=chart.text("repository"),
         chart=chart.text("name"),
         version=chart.text("version"),
@@ -112,6 +112,12 @@ def parse_helmrelease(doc: Mapping[str, Any]) -> HelmReleaseSpec:
     )
     _check_chart(made, read.what)
     return made
+
+
+def _folder(path: str) -> str:
+    """As the folder is called in Git, where people write `./charts/podinfo/`; the root is `.`."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return path if not path or path.startswith("/") else "/".join(parts) or "."
 
 
 def _check_chart(spec: HelmReleaseSpec, what: str) -> None:

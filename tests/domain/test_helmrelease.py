@@ -147,6 +147,12 @@ def test_both_groups_are_read_with_the_helm_operators_defaults(group: str) -> No
     assert (spec.git, spec.ref, spec.path, spec.values) == ("ssh://x/y", "main", "charts/podinfo", {"a": 1})
 
 
+@pytest.mark.parametrize("path", ["./charts/podinfo", "charts/podinfo/", "./charts//podinfo/.", "charts/podinfo"])
+def test_a_charts_path_is_read_as_people_write_folders(path: str) -> None:
+    assert parse_helmrelease(release({"chart": {"path": path}})).path == "charts/podinfo"
+    assert parse_helmrelease(release({"chart": {"git": "ssh://x/y", "path": "./"}})).path == "."
+
+
 def test_the_release_name_tells_another_target_namespace() -> None:
     assert parse_helmrelease(release({"chart": CHART, "targetNamespace": "prod"})).release == "test-prod-frontend"
     assert parse_helmrelease(release({"chart": CHART, "releaseName": "mine", "targetNamespace": "prod"})).release == "mine"

@@ -36,7 +36,7 @@ def from_kubeconfig(path: str = "", context: str = "", limits: Limits | None = N
             load_config(path or None, context=context or None, client_configuration=settings, persist_config=False)
         except (config.ConfigException, OSError, ValueError) as error:
             hint = "name one with --kubeconfig, or in the variable KUBECONFIG"
-            raise UserError(f"cannot use the kubeconfig {path or '(default)'}: {error}", hint=hint) from error
+            raise UserError(f"cannot use the kubeconfig {path or '(default)'}: {str(error).rstrip('.')}", hint=hint) from error
         return _client(settings, limits or Limits())
 
     return Connection(load, limits)

@@ -60,7 +60,7 @@ def render_all(folder: Folder, charts: Charts, releases: Sequence[tuple[Resource
     made = Rendering()
     used: set[str] = set()
     for resource, spec in releases:
-        path = spec.path.strip("/")
+        path = spec.path
         if charts.of(spec) is None:
             made.elsewhere += bool(spec.git or spec.repository)
             continue
@@ -134,7 +134,7 @@ def _values(folder: Folder, resource: Resource, spec: HelmReleaseSpec) -> tuple[
     for source in spec.values_from:
         one = source.get("chartFileRef")
         path = posixpath.normpath(f"{spec.path}/{one.get('path')}") if isinstance(one, Mapping) else ""
-        if path.startswith(f"{spec.path.strip('/')}/") and folder.has(path):
+        if path.startswith(f"{spec.path}/") and folder.has(path):
             try:
                 sources.append(values_from_yaml(folder.read(path) or b"", path))
                 continue
@@ -148,7 +148,7 @@ def _collect(made: Rendering, resource: Resource, spec: HelmReleaseSpec, texts: 
     for template, text in sorted(texts.items()):
         if not template.endswith((".yaml", ".yml")):
             continue
-        source = _source(folder, f"{spec.path.strip('/')}/{template}")
+        source = _source(folder, f"{spec.path}/{template}")
         try:
             for doc in _objects(text):
                 made.objects.append(Rendered(resource, spec, template, source, doc))

@@ -23,7 +23,7 @@ class Charts:
 
     def of(self, spec: HelmReleaseSpec) -> Mapping[str, Any] | None:
         """None when the release's chart is not here."""
-        return None if spec.git or spec.repository else self.values.get(spec.path.strip("/"))
+        return None if spec.git or spec.repository else self.values.get(spec.path)
 
 
 def release_findings(resource: Resource, spec: HelmReleaseSpec, everything: Iterable[Resource], charts: Charts) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def _answering(name: str, spec: HelmReleaseSpec, everything: Iterable[Resource])
     names = sorted({one for one in _names(everything) if one})
     if name in names:
         return ""
-    chart = (spec.chart or spec.path.rstrip("/")).rpartition("/")[2]
+    chart = (spec.chart or spec.path).rpartition("/")[2]
     plain = name.removesuffix(f"-{chart}") if chart else name
     if plain in names or plain != name:
         return plain
