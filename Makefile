@@ -30,7 +30,7 @@ demo: $(BIN)/.demo ## the whole story on this machine, in about a minute
 	@$(BIN)/gitops-canary demo $(ARGS)
 
 test: $(BIN)/.dev ## all tests that this machine can run; says which it left out and why
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint types layers test ## everything CI checks
 
@@ -48,7 +48,7 @@ control-plane: $(BIN)/.dev ## kube-apiserver, kube-controller-manager, etcd, kub
 	@$(BIN)/gitops-canary control-plane build
 
 conformance: $(BIN)/.dev ## a table: the same cases on the sandbox and on a real control plane; fails when a row differs
-	@GITOPS_CANARY_PLANTED_STORIES=1 $(BIN)/python -m pytest -n 2 --dist loadfile -p tests.conformance.report tests/conformance $(ARGS)
+	@GITOPS_CANARY_PLANTED_STORIES=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -p tests.conformance.report tests/conformance $(ARGS)
 
 guide: $(BIN)/.dev ## follow docs/guide.md and print command, expected, seen; CONTROL_PLANE=real for kube-apiserver
 	@$(BIN)/python -m tests.guide $(CONTROL_PLANE)
