@@ -19,6 +19,8 @@ SAFETY_INTERVAL = 30
 """Seconds: every lane looks at everything at least this often, whatever wakes were lost."""
 FOLLOWER_WAIT = 0.2
 """Seconds between two looks at a lease that may not be acted on."""
+STUCK = 300.0
+"""Seconds in one turn after which a lane counts as stuck: the first fetch and apply of a large repository take minutes."""
 FAILED_WAIT = 5.0
 """Seconds a lane waits after a bug in its manager before it runs again."""
 
@@ -61,6 +63,8 @@ class Lane:
     due: float | None = 0.0
     says: str = "has not run yet"
     ran: float | None = None
+    began: float | None = None
+    """When the turn began that has not ended yet (monotonic)."""
     condition: threading.Condition = field(default_factory=threading.Condition)
 
     def wake(self, key: str) -> None:
@@ -75,12 +79,24 @@ class Lane:
         with self.condition:
             if not self.woken and (self.due is None or self.due > now.mono):
                 return None
-            keys, self.asked, self.woken = frozenset(self.asked), set(), False
+            keys, self.asked, self.woken, self.began = frozenset(self.asked), set(), False, now.mono
             return keys
+
+    def give_back(self, keys: frozenset[str]) -> None:
+        """A turn that failed leaves what it was asked for to the next one, and asks for none by itself."""
+        with self.condition:
+            self.asked |= keys
+            self.began = None
 
     def note(self, now: Moment, turn: Turn) -> None:
         with self.condition:
-            self.says, self.ran, self.due = turn.says, now.mono, turn.not_before
+            self.says, self.ran, self.due, self.began = turn.says, now.mono, turn.not_before, None
+
+    def late_since(self, now: Moment) -> float:
+        """Since when it ought to have moved: a turn's begin, or the time that it wanted to run; `now` when it owes nothing."""
+        if self.began is not None:
+            return self.began
+        return now.mono if self.due is None or self.ran is None else min(self.due, now.mono)
 
 
 @dataclass(frozen=True)
@@ -129,7 +145,11 @@ class Operator:
         keys = lane.take(now)
         if keys is None:
             return False
-        turn = lane.manager.ensure(now, keys)
+        try:
+            turn = lane.manager.ensure(now, keys)
+        except Exception:
+            lane.give_back(keys)
+            raise
         lane.note(now, turn)
         self._pass_on(turn.wakes)
         return True
@@ -193,6 +213,7 @@ class Operator:
             self._turn(lane)
         except NotLeader as error:
             self._log.warning(str(error), lane=lane.manager.name)
+            lane.wake("")
         except Exception as error:
             self._log.error(f"Lane {lane.manager.name} failed, it goes on in {FAILED_WAIT:.0f} s: {error}", exc_info=True)
             lane.note(self._clock.now(), Turn(f"failed: {error}", not_before=self._clock.now().mono + FAILED_WAIT))
@@ -222,9 +243,8 @@ class Operator:
             for name, lane in self.lanes.items()
         ]
 
-    def alive(self, within: float = 120.0) -> bool:
-        """Loop progress for /healthz: no lane that is due has been waiting longer than `within` seconds."""
-        now = self._clock.now().mono
-        return all(lane.due is None or lane.due > now - within for lane in self.lanes.values()) or not self._leadership.leads(
-            self._clock.now()
-        )
+    def alive(self, within: float = STUCK) -> bool:
+        """Loop progress for /healthz: no lane has been in one turn, or overdue for the next, for `within` seconds or longer."""
+        now = self._clock.now()
+        moving = all(now.mono - lane.late_since(now) < within for lane in self.lanes.values())
+        return moving or not self._leadership.leads(now)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gitops_canary.domain.errors import NotLeader
 from gitops_canary.operator import AlwaysLeader, Operator
 from gitops_canary.ports import Moment, Turn, Wake
 
@@ -126,3 +127,59 @@ def test_O3_a_follower_runs_no_lane_and_starts_them_when_it_leads() -> None:
     thread.join(10)
     assert not thread.is_alive()
     assert leadership.released
+
+
+class Busy(Counting):
+    """Stays in its turn until it is let go."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.go = threading.Event()
+
+    def ensure(self, now: Moment, keys: frozenset[str]) -> Turn:
+        super().ensure(now, keys)
+        assert self.go.wait(10)
+        return self.turn
+
+
+@pytest.mark.parametrize(("seconds", "lives"), [(200.0, True), (301.0, False)])
+def test_a_long_first_turn_is_progress_and_an_endless_one_is_not(seconds: float, lives: bool) -> None:
+    clock, busy = StillClock(), Busy("busy")
+    operator = Operator([busy], clock, Lines())
+    thread = threading.Thread(target=operator.run)
+    thread.start()
+    assert busy.ran.wait(10)
+    clock.seconds += seconds
+    seen = operator.alive()
+    busy.go.set()
+    operator.stop()
+    thread.join(10)
+    assert seen is lives
+
+
+def test_a_lane_that_nobody_woke_for_an_hour_is_alive() -> None:
+    clock = StillClock()
+    operator = Operator([Counting("one")], clock, Lines())
+    operator.settle()
+    clock.seconds += 3600
+    assert operator.alive()
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a bug"), NotLeader("cannot act: renewed too long ago")])
+def test_what_a_failed_turn_was_asked_for_is_given_to_the_next(error: Exception) -> None:
+    class Failing(Counting):
+        def ensure(self, now: Moment, keys: frozenset[str]) -> Turn:
+            super().ensure(now, keys)
+            if len(self.runs) == 2:
+                raise error
+            return self.turn
+
+    one = Failing("one")
+    operator = Operator([one], StillClock(), Lines())
+    operator.settle()
+    operator.wake("one", "fetch")
+    with pytest.raises(type(error)):
+        operator.settle()
+    operator.wake("one", "other")
+    operator.settle()
+    assert one.runs == [frozenset(), frozenset({"fetch"}), frozenset({"fetch", "other"})]
