@@ -129,6 +129,8 @@ class SyncManager:
         """The plain sentence at every poll until it works: no write access yet, a missing branch, a server that is away."""
         wait = error.retry_after if isinstance(error, Unavailable) and error.retry_after else self._rules.retry
         self._fetch_due = max(self._fetch_due, now.mono + wait) if not self.state.ready else now.mono + wait
+        # What this turn was to put right or to compare is not known to be right: the next turn that can looks at everything.
+        self._compare_due = now.mono
         self._store.forget()
         self._log.warning(str(error), manager=self.name)
         return Turn(str(error), not_before=now.mono + wait)

@@ -259,3 +259,17 @@ def test_an_api_server_that_is_away_is_said_and_everything_comes_when_it_is_back
     world.clock.advance(11)
     world.turn()
     assert world.object(CONFIG) is not None
+
+
+@pytest.mark.parametrize(("away", "asked"), [("cluster", ()), ("git", ("fetch",))])
+def test_O2_what_others_changed_during_an_outage_is_put_right_after_it(away: str, asked: tuple[str, ...]) -> None:
+    world = World({"web.yaml": deployment()})
+    world.turn()
+    world.cluster.change(WEB, {"spec": {"replicas": 1}})
+    faults = (world.cluster if away == "cluster" else world.repository).faults
+    faults.away.add(away)
+    world.turn(*asked, f"{OBJECT}{WEB}")
+    faults.away.clear()
+    world.clock.advance(11)
+    world.turn(*asked)
+    assert (world.object(WEB) or {})["spec"]["replicas"] == 5
