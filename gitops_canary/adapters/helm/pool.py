@@ -86,13 +86,17 @@ class HelmPool:
                     child = self._make()
                     self._children.add(child)
                 reply, healthy = self._run(child, job)
+                done = done_of(job, reply)
             except (GitopsCanaryError, OSError) as error:
-                reply, healthy = Reply(False, f"cannot run helm {job.action} for {job.release}: {error}"), False
+                done, healthy = _failed(job, str(error)), False
+            except Exception as error:  # a reply that nobody can read must not take the thread and every later job along
+                self._log.error(f"Helm worker ended: {job.action} of release {job.release} failed", exc_info=True)
+                done, healthy = _failed(job, f"the worker's reply cannot be read ({type(error).__name__})"), False
             if not healthy and child is not None:
                 child.kill()
                 self._children.discard(child)
                 child = None
-            self._finish(job, reply)
+            self._finish(job, done)
         if child is not None:
             child.kill()
 
@@ -111,9 +115,12 @@ class HelmPool:
             self._log.error(f"Helm worker died during {name}: {crash}", release=job.release, namespace=job.namespace)
             return Reply(False, f"cannot finish helm {name}: the worker died ({crash})"), False
 
-    def _finish(self, job: HelmJob, reply: Reply) -> None:
-        done = done_of(job, reply)
+    def _finish(self, job: HelmJob, done: HelmDone) -> None:
         with self._lock:
             self._running.pop(job.key, None)
             self._done[job.key] = done
         self._wake(job.key)
+
+
+def _failed(job: HelmJob, why: str) -> HelmDone:
+    return done_of(job, Reply(False, f"cannot run helm {job.action} for {job.release}: {why}"))

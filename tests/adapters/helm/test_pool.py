@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +107,32 @@ def test_H3_a_worker_that_is_killed_costs_only_its_job(made: Made, tmp_path: Pat
     assert not done.ok
     assert "the worker died (killed by signal 9)" in done.message
     assert "absent" in made.run(renders_nothing(tmp_path)).message
+
+
+def test_H3_a_reply_that_nobody_can_read_costs_only_its_job() -> None:
+    """The worker is another program that speaks our protocol wrongly; it is ended and the next job gets a new one."""
+    odd = '{"ok": true, "history": [{"x": 1}]}'
+    script = f"import sys\nfor line in sys.stdin: print('no json' if 'first' in line else {odd!r}, flush=True)"
+
+    class Stranger(Child):
+        def __init__(self) -> None:
+            self._cancel_grace, self._said, self._writing = 0.2, b"", threading.Lock()
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
+            )
+
+    woken, said = Waiting(), io.StringIO()
+    pool = HelmPool(Stranger, NoStorage(), woken, make_log(stream=said), workers=1)
+    for release in ("first", "second"):
+        assert pool.start(HelmJob(f"test/{release}", "upgrade", release, "test", timeout=20))
+        woken.until(f"test/{release}")
+        done = pool.done(f"test/{release}")
+        assert done is not None
+        assert not done.ok
+        assert done.message.startswith(f"cannot run helm upgrade for {release}: the worker's reply cannot be read")
+    assert "Helm worker ended: upgrade of release first failed" in said.getvalue()
+    pool.close(within=0.5)
 
 
 def test_a_release_has_one_job_at_a_time(made: Made) -> None:
