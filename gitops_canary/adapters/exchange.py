@@ -120,6 +120,7 @@ def _read(answer: urllib3.BaseHTTPResponse, url: str, until: float, timeout: flo
                 answer.close()
                 return Reply(answer.status, bytes(held[:limit]), False, answer.headers)
             if time.monotonic() > until:
+                answer.close()
                 raise NoAnswer(f"{host_of(url) or 'an address that is no URL'}: no whole answer within {timeout:g}s")
     except (urllib3.exceptions.HTTPError, OSError) as error:
         answer.close()

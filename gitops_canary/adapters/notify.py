@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gitops_canary.adapters.exchange import CHUNK, Exchange, NoAnswer, Reply
+from gitops_canary.adapters.retry_after import asked_pause
 from gitops_canary.domain.canary.spec import Alert
 from gitops_canary.notifiers import discord, generic, googlechat, slack, teams
 from gitops_canary.notifiers.targets import Target
@@ -202,8 +203,7 @@ def _judged(reply: Reply, target: Target) -> tuple[str, float | None]:
     words = f"it answered {reply.status} {target.hides(reply.words())[:200]}".rstrip()
     if reply.status != 429 and reply.status < 500:
         return words, None
-    asked = str(reply.headers.get("Retry-After", ""))
-    return words, min(float(asked), LONGEST_PAUSE) if asked.isdigit() else 0.0
+    return words, min(asked_pause(reply.headers.get("Retry-After")) or 0.0, LONGEST_PAUSE)
 
 
 def _slack_refused(reply: Reply, target: Target) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from gitops_canary.adapters.retry_after import asked_pause
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 
 QUOTED = 600
@@ -47,9 +48,6 @@ def _has_cause(answer: dict[str, Any], reason: str) -> bool:
 
 
 def _seconds(header: str | None, answer: dict[str, Any]) -> float | None:
-    """Kubernetes gives Retry-After in whole seconds, never as a date."""
-    given = header or (answer.get("details") or {}).get("retryAfterSeconds")
-    try:
-        return float(given) if given else None
-    except ValueError:
-        return None
+    """The header's, or else what the Status object says; None when neither asks for a pause."""
+    said = (answer.get("details") or {}).get("retryAfterSeconds")
+    return asked_pause(header or str(said or "")) or None

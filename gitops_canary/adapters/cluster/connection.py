@@ -14,6 +14,7 @@ import urllib3
 
 from gitops_canary import __version__
 from gitops_canary.adapters.cluster.answers import refusal
+from gitops_canary.adapters.retry_after import asked_pause
 from gitops_canary.domain.errors import Unavailable, UserError
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ class Answer:
     retry_after: str | None
 
     def doc(self) -> Any:
-        return orjson.loads(self.body)
+        """Unavailable for what is no JSON: something between us and the API server has answered in its place."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise Unavailable(f"cannot read the API server's answer of {len(self.body)} bytes: it is no JSON") from error
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ class Connection:
 
     def _waited(self, retry_after: str | None) -> bool:
         """Too many requests: nothing was done, so that even a write may be sent again."""
-        seconds = int(retry_after) if retry_after and retry_after.isdigit() else 0
+        seconds = asked_pause(retry_after) or 0.0
         return 0 < seconds <= self.limits.retry_after and not self._closed.wait(seconds)
 
     def _once(self, call: "_Call") -> Answer:

@@ -14,6 +14,7 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
 from gitops_canary.adapters.registry.pace import PATIENCE, Pace
+from gitops_canary.adapters.retry_after import asked_pause
 from gitops_canary.domain.errors import Unavailable
 
 ATTEMPTS = 4
@@ -107,9 +108,9 @@ class Transport:
 
     def _wait(self, reply: Reply, attempt: int) -> float:
         """Seconds until the next attempt; Unavailable when the registry asks for more patience than there is."""
-        asked = reply.headers.get("Retry-After", "")
-        seconds = float(asked) if asked.isdigit() else FIRST_PAUSE * 2**attempt
-        if reply.status == 429 and asked.isdigit():
+        asked = asked_pause(reply.headers.get("Retry-After"))
+        seconds = FIRST_PAUSE * 2**attempt if asked is None else asked
+        if reply.status == 429 and asked is not None:
             self._pace.close(seconds)
         if seconds > PATIENCE:
             raise Unavailable(f"cannot ask {_place(reply.url)}: it answered {reply.status}, again in {seconds:.0f} s", retry_after=seconds)

@@ -168,6 +168,21 @@ def test_a_short_retry_after_is_waited_for_and_a_long_one_is_handed_on(told: Tol
     assert len(told.asked) == 3
 
 
+@pytest.mark.parametrize("asked", ["²", "9" * 5000, "soon", "-1"])
+def test_an_odd_retry_after_is_no_bug_and_no_endless_pause(told: Told, tmp_path: Path, asked: str) -> None:
+    told.answers = [(429, {"Retry-After": asked}, b"{}")]
+    with pytest.raises(Unavailable) as caught:
+        ask(connection(tmp_path, told))
+    assert (caught.value.retry_after or 0.0) <= 3600.0
+
+
+def test_a_proxys_page_in_place_of_an_answer_is_unavailable_and_not_quoted(told: Told, tmp_path: Path) -> None:
+    told.answers = [(200, {}, b"<html>s3cret</html>")]
+    with pytest.raises(Unavailable, match="it is no JSON") as caught:
+        connection(tmp_path, told).request("GET", "/x", doing="ask").doc()
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_connection_that_breaks_is_tried_again_for_reads_only(told: Told, tmp_path: Path) -> None:
     broken = (200, {"Content-Length": "100", "Connection": "close"}, b"half")
     told.answers = [broken, (200, {}, b"{}")]
