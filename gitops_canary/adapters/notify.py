@@ -27,6 +27,7 @@ PAYLOADS: Mapping[str, Callable[[Notice, Target], dict[str, Any]]] = {
 WAITING = 200
 """Notices that wait for one receiver; beyond, the oldest is given up, with a log line."""
 RECEIVERS = 100
+"""Receivers with a thread each; beyond, one that has nothing to do gives its place to a new one (addresses and tokens change)."""
 TIMEOUT = 5.0
 PAUSES = (1.0, 5.0, 20.0, 60.0)
 """Seconds between attempts; after the last a notice is given up, with a log line."""
@@ -118,12 +119,15 @@ class HttpNotifier:
         self._exchange.close()
 
     def _put(self, target: Target, notice: Notice) -> None:
-        waiting = self._queue(target)
-        if waiting is None:
-            self._log.error(f"Gave up notice {notice.title!r} to {target.name}: more than {RECEIVERS} receivers")
-            self.done(notice.id)
-            return
-        while not self._fits(waiting, notice):
+        while True:
+            with self._lock:
+                waiting = self._queue(target)
+                if waiting is not None and self._fits(waiting, notice):
+                    return
+            if waiting is None:
+                self._log.error(f"Gave up notice {notice.title!r} to {target.name}: {RECEIVERS} other receivers are busy")
+                self.done(notice.id)
+                return
             self._drop_oldest(target, waiting)
 
     def _fits(self, waiting: "queue.Queue[Notice]", notice: Notice) -> bool:
@@ -143,16 +147,19 @@ class HttpNotifier:
         self.done(dropped.id)
 
     def _queue(self, target: Target) -> "queue.Queue[Notice] | None":
-        with self._lock:
-            if target not in self._queues:
-                if len(self._queues) >= RECEIVERS:
+        """Under the lock. None when there is no place for one more."""
+        if target not in self._queues:
+            if len(self._queues) >= RECEIVERS:
+                idle = next((one for one, waiting in self._queues.items() if not waiting.unfinished_tasks), None)
+                if idle is None:
                     return None
-                self._queues[target] = queue.Queue(WAITING)
-                threading.Thread(target=self._serve, args=(target, self._queues[target]), name=f"notify-{target.kind}", daemon=True).start()
-            return self._queues[target]
+                del self._queues[idle]  # its thread sees that and ends
+            self._queues[target] = queue.Queue(WAITING)
+            threading.Thread(target=self._serve, args=(target, self._queues[target]), name=f"notify-{target.kind}", daemon=True).start()
+        return self._queues[target]
 
     def _serve(self, target: Target, waiting: "queue.Queue[Notice]") -> None:
-        while not self._stopped.is_set():
+        while not self._stopped.is_set() and self._queues.get(target) is waiting:
             try:
                 notice = waiting.get(timeout=1.0)
             except queue.Empty:

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from gitops_canary.adapters.log import make_log
-from gitops_canary.adapters.notify import HttpNotifier, targets_of
+from gitops_canary.adapters.notify import RECEIVERS, HttpNotifier, targets_of
 from gitops_canary.notifiers.targets import Target
 from gitops_canary.ports import Notice
 from gitops_canary.settings import Settings
@@ -128,6 +128,16 @@ def test_f37_a_dead_receiver_delays_nobody() -> None:
         hold.set()
         world.notifier.close()
     assert "newer ones wait" in world.log.getvalue()
+
+
+def test_F39_receivers_whose_address_changes_again_and_again_are_never_too_many() -> None:
+    with Peer() as peer:
+        world = World()
+        for number in range(RECEIVERS + 5):
+            world.notifier.send_to([Target("generic", f"{peer.url}/rotated-{number}")], notice(number))
+            assert world.delivered.get(timeout=10)[0] == f"run-{number}"
+        world.notifier.close()
+    assert world.log.getvalue() == ""
 
 
 def test_only_what_is_severe_enough_is_sent() -> None:
