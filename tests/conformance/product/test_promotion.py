@@ -71,6 +71,7 @@ def test_R11_meanwhile_the_release_waits_unless_a_person_retries(cast: Cast, sta
     app.edit("nameOverride: app", "nameOverride: app\n    message: hello", "A greeting")
     stage.wait_said("app is not upgraded yet: canary waits/app serves from its target", since=mark)
     assert revisions(app) == [1, 2]
+    app.push("1.0.1")  # what is upgraded now must come up; the primary's pods run what they pulled
     stage.command("retry", "waits/app")
     app.wait("the upgrade", lambda: revisions(app) == [1, 2, 3])
     app.wait_commit("Retry app.waits 1.0.1", mark)
