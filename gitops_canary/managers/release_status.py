@@ -15,6 +15,8 @@ FINALIZER = "gitops-canary/release"
 DIFFERS = "Git differs from what serves"
 PREFIX = "release/"
 """What the ids of these notices begin with; the rest is namespace, name, time and a hash of the sentence."""
+REMEMBERED = 4096
+"""Sentences known as said; an older one may be said twice. A release that fails for months says another one at each attempt."""
 
 
 class ReleaseStatus:
@@ -74,6 +76,8 @@ class ReleaseStatus:
         if self._said.get(f"{name}/{key}") == sentence:
             return
         self._said[f"{name}/{key}"] = sentence
+        if len(self._said) > REMEMBERED:
+            self._said.pop(next(iter(self._said)))
         told = self._log.warning if warning else self._log.info
         told(sentence, helmrelease=name)
         self._cluster.tell(doc, Sentence(sentence, warning), key=key, now=now.wall)

@@ -12,7 +12,7 @@ from gitops_canary.domain.errors import UserError
 from gitops_canary.domain.resources import Doc, Ref
 from gitops_canary.managers.release_charts import ReleaseCharts
 from gitops_canary.managers.release_life import ReleaseRules
-from gitops_canary.managers.release_status import FINALIZER, ReleaseStatus
+from gitops_canary.managers.release_status import FINALIZER, REMEMBERED, ReleaseStatus
 from gitops_canary.managers.release_values import ReleaseValues
 from gitops_canary.managers.releases import ReleasesManager
 from gitops_canary.operator import Operator
@@ -684,3 +684,18 @@ def test_H2_a_definition_that_drops_our_marks_is_named_with_the_command_and_helm
     world.cluster.kept.clear()
     world.settle(60)
     assert (world.status["phase"], world.did()) == ("Succeeded", ["install"])
+
+
+def test_what_was_said_once_is_not_said_again_and_not_remembered_for_ever() -> None:
+    stream, clock = io.StringIO(), VirtualClock()
+    status = ReleaseStatus(MemoryCluster(), Notices(), make_log(stream=stream))
+    doc = {"apiVersion": "helm.fluxcd.io/v1", "kind": "HelmRelease", "metadata": {"namespace": "test", "name": "frontend"}}
+
+    def said(number: int) -> int:
+        status.say(doc, f"attempt {number} failed.", clock.now(), key=str(number))
+        return stream.getvalue().count("attempt 0 failed.")
+
+    assert [said(0), said(0)] == [1, 1]
+    for number in range(1, REMEMBERED + 1):
+        said(number)
+    assert said(0) == 2
