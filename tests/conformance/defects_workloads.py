@@ -10,8 +10,10 @@ from gitops_canary.sandbox.apiserver.streams import Streams
 from gitops_canary.sandbox.controllers import proposing
 from gitops_canary.sandbox.controllers.autoscalers import Autoscalers
 from gitops_canary.sandbox.controllers.deployments import Deployments
+from gitops_canary.sandbox.controllers.jobs import Jobs
 from gitops_canary.sandbox.controllers.pacing import Pace
-from gitops_canary.sandbox.controllers.replicasets import Jobs, ReplicaSets
+from gitops_canary.sandbox.controllers.replicasets import ReplicaSets
+from gitops_canary.sandbox.telling import Correlator, Recorder
 from tests.conformance.planting import Defect, around, instead
 
 
@@ -31,6 +33,10 @@ def _forgetful(original: Any, self: Any, *arguments: Any) -> Any:
 
 async def _by_one_metric(original: Any, self: Any, doc: Any, target: Any) -> None:
     await original(self, {**doc, "spec": {**doc["spec"], "metrics": doc["spec"]["metrics"][:1]}}, target)
+
+
+async def _never_suspended(original: Any, self: Any, doc: Any) -> None:
+    await original(self, {**doc, "spec": {**doc["spec"], "suspend": False}})
 
 
 def _decimal(original: Any, thousandths: int, resource: str) -> Any:
@@ -114,6 +120,24 @@ DEFECTS = (
         "memory is written in powers of ten", around(proposing, "quantity", _decimal), ("test_an_autoscaler_follows_memory_by_its_value",)
     ),
     Defect("autoscalers are not looked at", instead(Autoscalers, "sync", _idle), (r"test_an_autoscaler_.*",)),
+    Defect(
+        "nobody tells anything",
+        instead(Recorder, "tell", lambda *_: None),
+        (
+            "test_a_deployment_tells_how_it_rolls",
+            "test_a_replica_set_tells_of_its_pods",
+            "test_pods_that_may_not_be_are_told_of",
+            "test_an_event_names_its_object",
+            "test_a_job_tells_of_its_pod_and_its_end",
+            "test_a_job_that_fails_warns",
+        ),
+    ),
+    Defect(
+        "similar Events are told one by one",
+        instead(Correlator, "_joined", lambda self, sentence, now: sentence),
+        ("test_similar_events_are_joined_from_the_tenth_on",),
+    ),
+    Defect("no Job is suspended", around(Jobs, "sync", _never_suspended), ("test_a_suspended_job_.*", "test_a_job_that_is_suspended_.*")),
     Defect("a Deployment's conditions are not shown", around(Handler, "_shown", _without_conditions), ("test_kubectl_describes",)),
     Defect("the log of a pod on no node is refused", instead(Streams, "log", _no_log), ("test_a_pod_on_no_node_has_said_nothing",)),
     Defect("a scale cannot be read", instead(handling, "scale_of", _no_scale), ("test_kubectl_waits_scales_restarts_and_deletes",)),

@@ -8,14 +8,15 @@ from gitops_canary.sandbox.apiserver.managing import Options
 from gitops_canary.sandbox.apiserver.objects import Objects
 from gitops_canary.sandbox.apiserver.store import Doc, Name, Storage
 
-NAMESPACES = ("", "namespaces")
+NAMESPACES, EVENTS = ("", "namespaces"), ("", "events")
 
 
 class Collector:
     """Listens to every write; its own writes happen a moment later on the same loop, so that an answer never waits for them."""
 
-    def __init__(self, objects: Objects, defined: Callable[[Doc | None, Doc | None], None]) -> None:
-        self._objects, self._defined = objects, defined
+    def __init__(self, objects: Objects, defined: Callable[[Doc | None, Doc | None], None], event_seconds: float) -> None:
+        """Events go `event_seconds` after they were last written."""
+        self._objects, self._defined, self._event_seconds = objects, defined, event_seconds
         objects.listeners.append(self.heard)
 
     def heard(self, kind: Kind, before: Doc | None, after: Doc | None) -> None:
@@ -28,10 +29,17 @@ class Collector:
             if namespace:
                 loop.call_soon(self._empty, str(namespace))
         elif after is not None:
+            if kind.storage == EVENTS:
+                loop.call_later(self._event_seconds, self._expire, _name(after), after["metadata"]["resourceVersion"])
             if after["metadata"].get("ownerReferences") and before is None:
                 loop.call_soon(self._check_owners, kind.storage, _name(after))
             if after["metadata"].get("deletionTimestamp"):
                 loop.call_soon(self._going, kind.storage, _name(after))
+
+    def _expire(self, name: Name, version: str) -> None:
+        doc = self._objects.store.get(EVENTS, name)
+        if doc is not None and doc["metadata"]["resourceVersion"] == version:
+            self._objects.delete(self._objects.kinds.of_storage(EVENTS), name[0], name[1], {})
 
     def _collect(self, uid: str) -> None:
         """The owner is gone: what nobody else owns goes too."""

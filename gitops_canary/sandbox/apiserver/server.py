@@ -25,7 +25,8 @@ NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 
 class ApiServer:
-    """TLS by a CA of its own, made at construction: Go's clients send no token over plain HTTP. `clock` gives creation times."""
+    """TLS by a CA of its own, made at construction: Go's clients send no token over plain HTTP. `clock` gives creation times;
+    Events are kept for `event_ttl` seconds after they were last written, an hour as on a real server."""
 
     def __init__(
         self,
@@ -34,9 +35,10 @@ class ApiServer:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         history: int = 5000,
+        event_ttl: float = 3600.0,
     ) -> None:
         self.host, self.port = host, port
-        self._clock = clock
+        self._clock, self._event_ttl = clock, event_ttl
         self._tls, self.ca = _certificates()
         self.store, self.kinds, self.tokens = Store(history), Kinds(), Tokens()
         self.objects = Objects(self.store, self.kinds, clock)
@@ -95,7 +97,7 @@ class ApiServer:
         self._background.soon(self.store.compact)
 
     async def _listen(self) -> None:
-        Collector(self.objects, self._defined)
+        Collector(self.objects, self._defined, self._event_ttl)
         self._seed()
         await self._handler.streams.open()
         app = web.Application(client_max_size=MAX_BODY)

@@ -1,7 +1,7 @@
 """HorizontalPodAutoscalers: the target's scale follows CPU and memory of its pods, with the status and conditions clients read."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +11,7 @@ from gitops_canary.sandbox.controllers.pacing import Pace
 from gitops_canary.sandbox.controllers.proposing import NoProposal, Proposal, Tolerances, figures, milli, proposed
 from gitops_canary.sandbox.controllers.writing import write_status
 from gitops_canary.sandbox.kube import MERGE, ApiError, Key, Kube
+from gitops_canary.sandbox.telling import About, Recorder
 
 Doc = dict[str, Any]
 PERIOD_SECONDS = 2.0
@@ -19,12 +20,19 @@ GOT = ("AbleToScale", "True", "SucceededGetScale", "the HPA controller was able 
 DISABLED = ("ScalingActive", "False", "ScalingDisabled", "scaling is disabled since the replica count of the target is zero")
 NO_SELECTOR = ("ScalingActive", "False", "InvalidSelector", "the HPA target's scale is missing a selector")
 
+ABOVE_MOST = "Current number of replicas above Spec.MaxReplicas"
+BELOW_LEAST = "Current number of replicas below Spec.MinReplicas"
+ALL_BELOW = "All metrics below target"
+UNMEASURED = "FailedGetResourceMetric"
+
 
 class Autoscalers:
     """`sync` is called at every change of an autoscaler or its namespace's Deployments; metrics are looked at once a period."""
 
-    def __init__(self, kube: Kube, pods_in: Callable[[str], Iterable[Doc]], again: Callable[[Key, float], None]) -> None:
-        self._kube, self._pods_in, self._again = kube, pods_in, again
+    def __init__(
+        self, kube: Kube, pods_in: Callable[[str], Iterable[Doc]], again: Callable[[Key, float], None], recorder: Recorder
+    ) -> None:
+        self._kube, self._pods_in, self._again, self._recorder = kube, pods_in, again, recorder
         self._paces: dict[str, Pace] = {}
         self._seen: dict[str, tuple[float, Any]] = {}
 
@@ -37,14 +45,16 @@ class Autoscalers:
             return
         self._seen[uid] = (now + PERIOD_SECONDS, mark)
         self._again((doc["metadata"]["namespace"], doc["metadata"]["name"]), PERIOD_SECONDS)
-        await _Turn(self._kube, doc, self._paces.setdefault(uid, Pace()), list(self._pods_in(doc["metadata"]["namespace"]))).take()
+        pods = list(self._pods_in(doc["metadata"]["namespace"]))
+        await _Turn(self._kube, doc, self._paces.setdefault(uid, Pace()), pods, self._recorder).take()
 
 
 class _Turn:
     """One look at one autoscaler."""
 
-    def __init__(self, kube: Kube, doc: Doc, pace: Pace, pods: list[Doc]) -> None:
-        self._kube, self._doc, self._pace, self._pods = kube, doc, pace, pods
+    def __init__(self, kube: Kube, doc: Doc, pace: Pace, pods: list[Doc], recorder: Recorder) -> None:
+        self._kube, self._doc, self._pace, self._pods, self._recorder = kube, doc, pace, pods, recorder
+        self._about = About.of(doc, "HorizontalPodAutoscaler", "autoscaling/v2")
         self._spec: Doc = doc["spec"]
         old = doc.get("status") or {}
         self._status: Doc = {key: old[key] for key in ("lastScaleTime", "desiredReplicas") if old.get(key) is not None}
@@ -57,6 +67,7 @@ class _Turn:
             why = error.message if isinstance(error, ApiError) else str(error.args[0])
             text = f"the HPA controller was unable to get the target's current scale: {why}"
             self._tell("AbleToScale", "False", "FailedGetScale", text)
+            self._recorder.warn(self._about, "FailedGetScale", why)
         else:
             self._tell(*GOT)
             await self._follow(path, scale)
@@ -82,47 +93,56 @@ class _Turn:
             self._tell(*DISABLED)
             self._status["desiredReplicas"] = 0
             return
-        wanted: int | None = min(max(current, least), most)
+        wanted, why = min(max(current, least), most), ABOVE_MOST if current > most else BELOW_LEAST
         if wanted == current:
-            wanted = await self._by_metrics(str((scale.get("status") or {}).get("selector") or ""), current)
-            if wanted is None:
+            best = await self._by_metrics(str((scale.get("status") or {}).get("selector") or ""), current)
+            if best is None:
                 return
-            paced = self._pace.paced(self._spec, current, wanted, now)
+            paced = self._pace.paced(self._spec, current, best.replicas, now)
             self._tell("AbleToScale", "True", *paced.able)
             self._tell("ScalingLimited", str(paced.limited), *paced.limit)
-            wanted = paced.replicas
-        if wanted is not None and wanted != current:
-            await self._rescale(path, current, wanted)
+            wanted, why = paced.replicas, f"{best.metric} above target" if best.replicas > current else ALL_BELOW
+        if wanted != current:
+            await self._rescale(path, current, wanted, why)
         self._status["desiredReplicas"] = wanted
 
-    async def _rescale(self, path: str, current: int, wanted: int) -> None:
+    async def _rescale(self, path: str, current: int, wanted: int, why: str) -> None:
         await self._kube.request("PATCH", path, {"spec": {"replicas": wanted}}, MERGE)
+        self._recorder.tell(self._about, "SuccessfulRescale", f"New size: {wanted}; reason: {why}")
         self._tell("AbleToScale", "True", "SucceededRescale", f"the HPA controller was able to update the target scale to {wanted}")
         self._pace.scaled(wanted - current, time.monotonic())
         self._status["lastScaleTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    async def _by_metrics(self, selector: str, current: int) -> int | None:
+    async def _by_metrics(self, selector: str, current: int) -> Proposal | None:
         """The largest proposal; None when there is none, or when one is missing and the others would go down."""
         if not selector:
             self._tell(*NO_SELECTOR)
+            self._recorder.warn(self._about, "SelectorRequired", "selector is required")
             return None
-        found, failures = [], []
+        found: list[Proposal] = []
+        failures: list[tuple[str, NoProposal]] = []
         for metric in self._spec.get("metrics") or ():
             try:
                 found.append(await self._proposal(metric["resource"], selector, current))
             except NoProposal as problem:
-                failures.append(problem)
+                failures.append((metric["resource"]["name"], problem))
+                self._recorder.warn(self._about, UNMEASURED, str(problem))
         best = max(found, key=lambda one: one.replicas, default=None)
         if found:
             self._status["currentMetrics"] = [one.status for one in found]
         if best is None or (failures and best.replicas < current):
-            self._tell(
-                "ScalingActive", "False", "FailedGetResourceMetric", f"the HPA was unable to compute the replica count: {failures[0]}"
-            )
+            self._cannot(failures)
             return None
         why = f"the HPA was able to successfully calculate a replica count from {best.metric}"
         self._tell("ScalingActive", "True", "ValidMetricFound", why)
-        return best.replicas
+        return best
+
+    def _cannot(self, failures: Sequence[tuple[str, NoProposal]]) -> None:
+        (name, problem), metrics = failures[0], len(self._spec.get("metrics") or ())
+        self._tell("ScalingActive", "False", UNMEASURED, f"the HPA was unable to compute the replica count: {problem}")
+        first = f"failed to get {name} resource metric value: {problem}"
+        text = f"invalid metrics ({len(failures)} invalid out of {metrics}), first error is: {first}"
+        self._recorder.warn(self._about, "FailedComputeMetricsReplicas", text)
 
     async def _proposal(self, resource: Doc, selector: str, current: int) -> Proposal:
         name = resource["name"]

@@ -7,6 +7,7 @@ from typing import Any
 
 from gitops_canary.sandbox.controllers.writing import fraction, owner_of, path_of, quietly, template_hash, write_status
 from gitops_canary.sandbox.kube import MERGE, Kube
+from gitops_canary.sandbox.telling import About, Recorder
 
 Doc = dict[str, Any]
 REVISION = "deployment.kubernetes.io/revision"
@@ -16,8 +17,10 @@ HASH = "pod-template-hash"
 class Deployments:
     """`sync` brings one Deployment a step further; it is called again at every change of it, its ReplicaSets or their pods."""
 
-    def __init__(self, kube: Kube, sets_of: Callable[[str], list[Doc]], again: Callable[[tuple[str, str], float], None]) -> None:
-        self._kube, self._sets_of, self._again = kube, sets_of, again
+    def __init__(
+        self, kube: Kube, sets_of: Callable[[str], list[Doc]], again: Callable[[tuple[str, str], float], None], recorder: Recorder
+    ) -> None:
+        self._kube, self._sets_of, self._again, self._recorder = kube, sets_of, again, recorder
 
     async def sync(self, doc: Doc) -> None:
         if doc["metadata"].get("deletionTimestamp"):
@@ -32,10 +35,18 @@ class Deployments:
         await self._revise(doc, new, olds)
         wanted = int(doc["spec"]["replicas"])
         for one, replicas in _scales(doc["spec"], wanted, new, olds):
-            path = path_of("ReplicaSet", one["metadata"]["namespace"], one["metadata"]["name"])
-            await quietly(self._kube, "PATCH", path, {"spec": {"replicas": replicas}}, MERGE)
+            await self._scale(doc, one, replicas)
         await self._clean(doc, olds)
         await self._report(doc, new, olds, wanted)
+
+    async def _scale(self, doc: Doc, one: Doc, replicas: int) -> None:
+        """Of the ReplicaSet as it was read: what changed since then is looked at first."""
+        meta, before = one["metadata"], int(one["spec"]["replicas"])
+        patch = {"spec": {"replicas": replicas}, "metadata": {"resourceVersion": meta["resourceVersion"]}}
+        if await quietly(self._kube, "PATCH", path_of("ReplicaSet", meta["namespace"], meta["name"]), patch, MERGE) is not None:
+            way = "up" if replicas > before else "down"
+            text = f"Scaled {way} replica set {meta['name']} from {before} to {replicas}"
+            self._recorder.tell(About.of(doc, "Deployment", "apps/v1"), "ScalingReplicaSet", text)
 
     async def _create(self, doc: Doc, name: str, sets: Sequence[Doc]) -> None:
         template = copy.deepcopy(doc["spec"]["template"])

@@ -12,9 +12,11 @@ import structlog
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.controllers.autoscalers import Autoscalers
 from gitops_canary.sandbox.controllers.deployments import Deployments
-from gitops_canary.sandbox.controllers.replicasets import Jobs, ReplicaSets
+from gitops_canary.sandbox.controllers.jobs import Jobs
+from gitops_canary.sandbox.controllers.replicasets import ReplicaSets
 from gitops_canary.sandbox.controllers.writing import controller_uid, path_of, quietly
 from gitops_canary.sandbox.kube import NETWORK, ApiError, Key, Kube, Reflector
+from gitops_canary.sandbox.telling import Recorder
 
 Doc = dict[str, Any]
 log = structlog.get_logger()
@@ -27,6 +29,9 @@ PATHS = {
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/horizontalpodautoscalers",
     "Namespace": "/api/v1/namespaces",
 }
+
+TELLERS = ("deployment-controller", "replicaset-controller", "job-controller", "horizontal-pod-autoscaler")
+"""Who Events come from, as in a real cluster."""
 
 
 class Controllers:
@@ -57,11 +62,15 @@ class Controllers:
             kind: Reflector(self._kube, (path,), lambda key, kind=kind: self._changed(kind, key))  # type: ignore[misc]
             for kind, path in PATHS.items()
         }
-        self._deployments = Deployments(self._kube, lambda uid: self._owned("ReplicaSet", uid), partial(self._later, "Deployment"))
-        self._replicasets = ReplicaSets(self._kube, lambda uid: self._owned("Pod", uid), partial(self._later, "ReplicaSet"))
-        self._jobs = Jobs(self._kube, lambda uid: self._owned("Pod", uid))
-        self._autoscalers = Autoscalers(self._kube, self._pods_in, partial(self._later, "HorizontalPodAutoscaler"))
+        deployments, sets, jobs, autoscalers = recorders = [Recorder(self._kube, name) for name in TELLERS]
+        self._deployments = Deployments(
+            self._kube, lambda uid: self._owned("ReplicaSet", uid), partial(self._later, "Deployment"), deployments
+        )
+        self._replicasets = ReplicaSets(self._kube, lambda uid: self._owned("Pod", uid), partial(self._later, "ReplicaSet"), sets)
+        self._jobs = Jobs(self._kube, lambda uid: self._owned("Pod", uid), jobs)
+        self._autoscalers = Autoscalers(self._kube, self._pods_in, partial(self._later, "HorizontalPodAutoscaler"), autoscalers)
         self._tasks = [asyncio.create_task(cache.run()) for cache in self._caches.values()]
+        self._tasks += [asyncio.create_task(recorder.run()) for recorder in recorders]
         for cache in self._caches.values():
             await asyncio.wait_for(cache.synced.wait(), 20)
         self._tasks.append(asyncio.create_task(self._work()))

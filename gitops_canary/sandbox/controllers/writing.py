@@ -61,16 +61,16 @@ def fraction(value: Any, of: int, *, up: bool) -> int:
     return int(value or 0)
 
 
-async def write_status(kube: Kube, kind: str, doc: Mapping[str, Any], status: Doc) -> None:
-    """Only when it differs; a conflict or an object that went is left to the next look."""
+async def write_status(kube: Kube, kind: str, doc: Mapping[str, Any], status: Doc) -> bool:
+    """Whether it was written: only when it differs; a conflict or an object that went is left to the next look."""
     if {key: value for key, value in (doc.get("status") or {}).items() if key in status} == status and set(doc.get("status") or {}) <= set(
         status
     ):
-        return
+        return False
     meta = doc["metadata"]
     gone = {key: None for key in doc.get("status") or {} if key not in status}
     patch = {"status": {**status, **gone}, "metadata": {"resourceVersion": meta["resourceVersion"]}}
-    await quietly(kube, "PATCH", path_of(kind, meta["namespace"], meta["name"], "status"), patch, MERGE)
+    return await quietly(kube, "PATCH", path_of(kind, meta["namespace"], meta["name"], "status"), patch, MERGE) is not None
 
 
 async def quietly(kube: Kube, method: str, path: str, body: Any = None, content: str = "application/json") -> Doc | None:

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,6 +20,7 @@ from gitops_canary.sandbox.node.running import Launch, Running, StartProblem, st
 from gitops_canary.sandbox.node.status import CRASH_LOOP, TIME, ContainerStatus, Terminated, Waiting
 from gitops_canary.sandbox.node.status import Running as RunningState
 from gitops_canary.sandbox.node.usage import Used
+from gitops_canary.sandbox.telling import About, Recorder
 
 RETRY_SECONDS = 1.0
 HOOK_SECONDS = 120.0
@@ -50,14 +52,17 @@ class Shared:
     images: ImageSource
     guardian: Guardian
     pace: Pace
+    recorder: Recorder
 
 
 class Container:
-    """`changed` is called whenever the status is another; everything runs on the node's loop."""
+    """`changed` is called whenever the status is another; everything runs on the node's loop. `part` is the pod's list that it is in."""
 
-    def __init__(self, spec: Doc, shared: Shared, changed: Callable[[], object], restarts: int = 0) -> None:
+    def __init__(self, spec: Doc, shared: Shared, changed: Callable[[], object], restarts: int = 0, part: str = "containers") -> None:
         self.spec, self._shared, self._changed = spec, shared, changed
         self.status = ContainerStatus(spec["name"], spec["image"], restarts=restarts)
+        self._about = About.of(shared.pod, "Pod", "v1", f"spec.{part}{{{spec['name']}}}")
+        self._tell, self._warn = partial(shared.recorder.tell, self._about), partial(shared.recorder.warn, self._about)
         self.log, self.previous = Log(), None if not restarts else Log()
         self.environment: dict[str, str] = dict(shared.given)
         self.folder = shared.folder / spec["name"]
@@ -78,8 +83,10 @@ class Container:
         """For good: it is not started again. A preStop hook runs first, within the same grace."""
         self._stopped = True
         began = asyncio.get_running_loop().time()
-        if self._running and grace and "preStop" in self._hooks:
-            await self._prober().once(self._hooks["preStop"], grace)
+        if self._running:
+            self._tell("Killing", f"Stopping container {self.status.name}")
+        if self._running and grace and "preStop" in self._hooks and not await self._prober().once(self._hooks["preStop"], grace):
+            self._warn("FailedPreStopHook", "PreStopHook failed")
         if self._running:
             await self._running.stop(max(0.0, grace - (asyncio.get_running_loop().time() - began)))
 
@@ -107,19 +114,31 @@ class Container:
 
     async def _pull(self) -> Image:
         """Again and again with back-off, as ErrImagePull and ImagePullBackOff."""
-        failures = 0
+        failures, name, clock = 0, self.spec["image"], asyncio.get_running_loop().time
         while True:
+            self._tell("Pulling", f'Pulling image "{name}"')
+            began = clock()
             try:
-                image = await self._shared.images.pull(self.spec["image"])
+                image = await self._shared.images.pull(name)
             except ImageProblem as problem:
                 failures += 1
-                self._wait("ErrImagePull", str(problem))
-                await asyncio.sleep(min(0.5, self._shared.pace.backoff))
-                self._wait("ImagePullBackOff", f'Back-off pulling image "{self.spec["image"]}": {problem}')
-                await asyncio.sleep(self._shared.pace.wait(failures))
+                await self._refused(problem, failures)
             else:
+                took = f"{(clock() - began) * 1000:.0f}ms"
+                self._tell("Pulled", f'Successfully pulled image "{name}" in {took} ({took} including waiting)')
                 self.status.image_id = image.id
                 return image
+
+    async def _refused(self, problem: ImageProblem, failures: int) -> None:
+        self._warn("Failed", str(problem))
+        self._warn("Failed", "Error: ErrImagePull")
+        self._wait("ErrImagePull", str(problem))
+        await asyncio.sleep(min(0.5, self._shared.pace.backoff))
+        text = f'Back-off pulling image "{self.spec["image"]}"'
+        self._tell("BackOff", text)
+        self._warn("Failed", "Error: ImagePullBackOff")
+        self._wait("ImagePullBackOff", f"{text}: {problem}")
+        await asyncio.sleep(self._shared.pace.wait(failures))
 
     async def _once(self, image: Image) -> int:
         launch = await self._prepare(image)
@@ -127,10 +146,13 @@ class Container:
             self.previous, self.log = self.log, Log()
         self.status.container_id = f"sandbox://{self._shared.pod['metadata']['uid']}/{self.status.name}/{self.status.restarts}"
         began = now()
+        self._tell("Created", "Container created")
         try:
             self._running = await start(launch, self.log, self._shared.guardian)
         except StartProblem as problem:
+            self._warn("Failed", f"Error: {problem}")
             return self._over(Terminated(128, began, now(), "StartError", str(problem)))
+        self._tell("Started", "Container started")
         self.status.state, self.status.started = RunningState(began), "startupProbe" not in self.spec
         self._changed()
         probes = asyncio.create_task(self._attend())
@@ -153,6 +175,7 @@ class Container:
             try:
                 return await self._launch(image)
             except ConfigProblem as problem:
+                self._warn("Failed", f"Error: {problem}")
                 self._wait("CreateContainerConfigError", str(problem))
             except NETWORK as error:
                 self._wait("ContainerCreating", f"the API server does not answer: {error}")
@@ -177,17 +200,21 @@ class Container:
         return self.spec.get("lifecycle") or {}
 
     def _prober(self) -> Prober:
-        return Prober(self.spec, self._shared.place, self.execute, self._shared.pace.eager)
+        return Prober(self.spec, self._shared.place, self.execute, self._shared.pace.eager, self._complain)
+
+    def _complain(self, probe: str, trouble: str) -> None:
+        self._warn("Unhealthy", f"{probe.removesuffix('Probe').capitalize()} probe failed: {trouble}")
 
     async def _attend(self) -> None:
         """The postStart hook, whose failure ends the container, and then its probes: startup first, readiness and liveness side by side."""
         prober = self._prober()
         if "postStart" in self._hooks and not await prober.once(self._hooks["postStart"], HOOK_SECONDS):
-            self._kill()
+            self._warn("FailedPostStartHook", "PostStartHook failed")
+            self._kill("FailedPostStartHook")
             return
         if "startupProbe" in self.spec:
             started = asyncio.Event()
-            first = asyncio.create_task(prober.follow("startupProbe", lambda passes: started.set() if passes else self._kill()))
+            first = asyncio.create_task(prober.follow("startupProbe", lambda passes: started.set() if passes else self._restart("startup")))
             await started.wait()
             first.cancel()
             self.status.started = True
@@ -200,11 +227,15 @@ class Container:
 
     def _set_alive(self, alive: bool) -> None:
         if not alive:
-            self._kill()
+            self._restart("liveness")
 
-    def _kill(self) -> None:
-        """A failed liveness or startup probe ends this run; the restart policy does the rest."""
+    def _restart(self, probe: str) -> None:
+        self._kill(f"Container {self.status.name} failed {probe} probe, will be restarted")
+
+    def _kill(self, why: str) -> None:
+        """A failed probe or hook ends this run; the restart policy does the rest."""
         if self._running:
+            self._tell("Killing", why)
             self._stopping = asyncio.create_task(self._running.stop(1.0))
 
     async def _rest(self) -> None:
@@ -215,8 +246,9 @@ class Container:
         if self._failures > 1:
             pause = self._shared.pace.wait(self._failures - 1)
             pod = self._shared.pod["metadata"]
-            where = f"container={self.status.name} pod={pod['name']}_{pod['namespace']}({pod['uid']})"
-            self._wait(CRASH_LOOP, f"back-off {pause:g}s restarting failed {where}")
+            where = f"{pod['name']}_{pod['namespace']}({pod['uid']})"
+            self._warn("BackOff", f"Back-off restarting failed container {self.status.name} in pod {where}")
+            self._wait(CRASH_LOOP, f"back-off {pause:g}s restarting failed container={self.status.name} pod={where}")
             await asyncio.sleep(pause)
         self.status.restarts += 1
 

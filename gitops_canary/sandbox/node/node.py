@@ -26,6 +26,7 @@ from gitops_canary.sandbox.node.pod import PodWorker, Services
 from gitops_canary.sandbox.node.shims import write_shims
 from gitops_canary.sandbox.node.status import TIME
 from gitops_canary.sandbox.node.usage import Rate, Rates, by_session
+from gitops_canary.sandbox.telling import About, Recorder
 
 log = structlog.get_logger()
 OVER = ("Succeeded", "Failed")
@@ -98,8 +99,18 @@ class Node:
         folder = Path(self._folder.name)
         self._addresses = Addresses(own_addresses=self._own_addresses)
         await asyncio.to_thread(write_shims, folder / "bin")
+        self._scheduler, recorder = Recorder(self._kube, "default-scheduler"), Recorder(self._kube, "kubelet", self.name)
         self._services = Services(
-            self._kube, self.images, self._addresses, self._guardian, folder, self._proxy, self._pace, self._extra, node_labels(self.name)
+            self._kube,
+            self.images,
+            self._addresses,
+            self._guardian,
+            folder,
+            self._proxy,
+            recorder,
+            self._pace,
+            self._extra,
+            node_labels(self.name),
         )
         self._rates = Rates()
         kubelet = Kubelet(self._find, MetricsApi(self.name, self._measured))
@@ -107,7 +118,8 @@ class Node:
         self._site = Site(runner, self._addresses.kubelet, tls(folder, self._addresses.node))
         await self._site.open()
         self._pods = Reflector(self._kube, ("/api/v1/pods",), self._pod_changed)
-        self._tasks = [asyncio.create_task(self._register()), asyncio.create_task(self._pods.run())]
+        running = (self._register(), self._pods.run(), recorder.run(), self._scheduler.run())
+        self._tasks = [asyncio.create_task(each) for each in running]
         if self._metrics:
             self._tasks.append(asyncio.create_task(self._watch_usage()))
 
@@ -200,6 +212,9 @@ class Node:
             try:
                 with contextlib.suppress(Exists):
                     await self._create(f"/api/v1/namespaces/{namespace}/pods/{name}/binding", binding)
+                    self._scheduler.tell(
+                        About.of(pod, "Pod", "v1"), "Scheduled", f"Successfully assigned {namespace}/{name} to {self.name}"
+                    )
                 return
             except ApiError as error:
                 if error.status != 404:

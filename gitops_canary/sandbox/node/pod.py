@@ -1,7 +1,6 @@
 """One pod's life on the node: its place, files and containers, its status in the API, and its orderly end."""
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +14,12 @@ from gitops_canary.sandbox.node.accounts import Account
 from gitops_canary.sandbox.node.addresses import Addresses, Place
 from gitops_canary.sandbox.node.containers import RETRY_SECONDS, Container, Pace, Shared, ended, now, stop_all
 from gitops_canary.sandbox.node.environment import ConfigProblem, Sources, write_volumes
-from gitops_canary.sandbox.node.events import warning
 from gitops_canary.sandbox.node.guardian import Guardian
 from gitops_canary.sandbox.node.images import ImageSource
 from gitops_canary.sandbox.node.shims import path_with
 from gitops_canary.sandbox.node.status import ContainerStatus, Waiting, pod_status
 from gitops_canary.sandbox.node.unsupported import unsupported
+from gitops_canary.sandbox.telling import About, Recorder
 
 log = structlog.get_logger()
 NO_PROXY = "localhost,127.0.0.1,127.0.0.0/8,::1"
@@ -40,6 +39,7 @@ class Services:
     guardian: Guardian
     folder: Path
     proxy: Callable[[str, str], str]
+    recorder: Recorder
     pace: Pace = field(default_factory=Pace)
     extra: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class PodWorker:
         self.inits: list[Container] = []
         self._dirty, self._reported = asyncio.Event(), pod.get("status") or {}
         self._terminating = False
-        self._told: set[str] = set()
+        self._about = About.of(pod, "Pod", "v1")
 
     def start(self) -> None:
         self._life = asyncio.create_task(self._live())
@@ -107,6 +107,7 @@ class PodWorker:
         """Token and volumes; what is missing is waited for and said. What the node cannot give is said too, and nothing ends that wait."""
         while what := unsupported(self.pod, self._services.labels):
             self._problem = Waiting("CreateContainerConfigError", f"the sandbox's node does not support {what}")
+            self._services.recorder.warn(self._about, "Failed", f"Error: {self._problem.message}")
             self._dirty.set()
             await asyncio.sleep(LONG_SECONDS)
         sources = Sources(self._services.kube, self.pod["metadata"]["namespace"])
@@ -117,6 +118,7 @@ class PodWorker:
                 break
             except (ConfigProblem, ApiError) as problem:
                 self._problem = Waiting("ContainerCreating", f"MountVolume.SetUp failed: {problem}")
+                self._services.recorder.warn(self._about, "FailedMount", self._problem.message)
             except NETWORK as error:
                 self._problem = Waiting("ContainerCreating", f"the API server does not answer: {error}")
             self._dirty.set()
@@ -124,12 +126,23 @@ class PodWorker:
         assert self._place
         services = self._services
         given = self._environment(account)
-        return Shared(self.pod, self._place, self._folder, volumes, sources, given, services.images, services.guardian, services.pace)
+        return Shared(
+            self.pod,
+            self._place,
+            self._folder,
+            volumes,
+            sources,
+            given,
+            services.images,
+            services.guardian,
+            services.pace,
+            services.recorder,
+        )
 
     async def _run(self, shared: Shared) -> None:
         spec = self.pod["spec"]
         before = {entry["name"]: int(entry.get("restartCount", 0)) for entry in self._reported.get("containerStatuses") or ()}
-        self.inits = [Container(each, shared, self._dirty.set) for each in spec.get("initContainers") or ()]
+        self.inits = [Container(each, shared, self._dirty.set, part="initContainers") for each in spec.get("initContainers") or ()]
         self.containers = [Container(each, shared, self._dirty.set, before.get(each["name"], 0)) for each in spec["containers"]]
         for init in self.inits:
             init.status.state = Waiting("PodInitializing")
@@ -195,7 +208,6 @@ class PodWorker:
             status = self._status()
             if status != self._reported and await self._patch("/status", {"status": status}):
                 self._reported = status
-                await self._warn()
             elif status != self._reported:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
@@ -216,15 +228,6 @@ class PodWorker:
             now=now(),
             terminating=self._terminating,
         )
-
-    async def _warn(self) -> None:
-        """Events are told once and never waited for again: a refused one is lost, as a kubelet's is."""
-        for each in (*self.containers, *self.inits):
-            event = warning(self.pod, each.status, self._services.addresses.node, now())
-            if event and event["metadata"]["name"] not in self._told:
-                self._told.add(event["metadata"]["name"])
-                with contextlib.suppress(ApiError, *NETWORK):
-                    await self._services.kube.request("POST", f"/api/v1/namespaces/{self.key[0]}/events", event)
 
     async def _patch(self, part: str, patch: Doc) -> bool:
         """Whether it was written; a pod that is gone needs no status."""

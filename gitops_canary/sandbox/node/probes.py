@@ -17,12 +17,14 @@ Execute = Callable[[Sequence[str], float], Awaitable[int]]
 @dataclass(frozen=True)
 class Prober:
     """Asks the container's probes. `eager`: until the first success a probe is repeated at this pace (seconds) rather than at its period,
-    so that nobody waits for the clock; None = exactly as the spec says."""
+    so that nobody waits for the clock; None = exactly as the spec says. `complain` hears why an attempt failed, once a
+    period."""
 
     container: Doc
     place: Place
     execute: Execute
     eager: float | None = 0.2
+    complain: Callable[[str, str], object] = lambda probe, trouble: None
 
     async def follow(self, name: str, tell: Callable[[bool], object]) -> None:
         """Runs probe `name` for ever and tells each change of its verdict, by its thresholds; a probe that is absent holds at once."""
@@ -32,8 +34,13 @@ class Prober:
             return
         await asyncio.sleep(probe.get("initialDelaySeconds", 0))
         period, verdict, streak, last = float(probe.get("periodSeconds", 10)), None, 0, None
+        quiet_until = 0.0
         while True:
-            outcome = await self.passes(probe)
+            trouble = await self.trouble(probe)
+            outcome, at = not trouble, asyncio.get_running_loop().time()
+            if trouble and at >= quiet_until:
+                quiet_until = at + period
+                self.complain(name, trouble)
             streak = streak + 1 if outcome == last else 1
             last = outcome
             needed = probe.get("successThreshold", 1) if outcome else probe.get("failureThreshold", 3)
@@ -48,10 +55,10 @@ class Prober:
         if "sleep" in hook:
             await asyncio.sleep(min(float(hook["sleep"]["seconds"]), seconds))
             return True
-        return await self.passes({**hook, "timeoutSeconds": seconds})
+        return not await self.trouble({**hook, "timeoutSeconds": seconds})
 
-    async def passes(self, probe: Doc) -> bool:
-        """One attempt."""
+    async def trouble(self, probe: Doc) -> str:
+        """One attempt: why it failed, "" when it passed."""
         timeout = float(probe.get("timeoutSeconds", 1))
         try:
             async with asyncio.timeout(timeout):
@@ -60,12 +67,15 @@ class Prober:
                 if "tcpSocket" in probe:
                     return await self._connect(probe["tcpSocket"])
                 if "exec" in probe:
-                    return await self.execute(probe["exec"]["command"], timeout) == 0
-        except (TimeoutError, OSError, aiohttp.ClientError):
-            return False
-        return False
+                    code = await self.execute(probe["exec"]["command"], timeout)
+                    return f"command ended with exit code {code}" if code else ""
+        except TimeoutError:
+            return f"no answer within {timeout:g} s"
+        except (OSError, aiohttp.ClientError) as error:
+            return str(error) or type(error).__name__
+        return "the sandbox's node knows httpGet, tcpSocket and exec only"
 
-    async def _get(self, given: Doc) -> bool:
+    async def _get(self, given: Doc) -> str:
         scheme, host = str(given.get("scheme", "http")).lower(), given.get("host") or self.place.address
         headers = {header["name"]: header["value"] for header in given.get("httpHeaders") or ()}
         url = f"{scheme}://{host}:{self._port(given['port'])}{given.get('path', '/')}"
@@ -74,14 +84,14 @@ class Prober:
             aiohttp.ClientSession(connector=connector, trust_env=False) as session,
             session.get(url, headers={"User-Agent": "kube-probe/sandbox", **headers}, allow_redirects=False) as answer,
         ):
-            return 200 <= answer.status < 400
+            return "" if 200 <= answer.status < 400 else f"HTTP probe failed with statuscode: {answer.status}"
 
-    async def _connect(self, given: Doc) -> bool:
+    async def _connect(self, given: Doc) -> str:
         _, writer = await asyncio.open_connection(given.get("host") or self.place.address, self._port(given["port"]))
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-        return True
+        return ""
 
     def _port(self, wanted: int | str) -> int:
         """A port's real number; names are looked up in the container's ports."""

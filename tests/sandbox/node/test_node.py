@@ -97,22 +97,26 @@ def ask(http: urllib3.PoolManager, address: str, query: str) -> tuple[int, bytes
 
 
 WAITING = {
-    "no-image": ("stefanprodan/podinfo:9.9.9", "ImagePullBackOff", "cannot"),
-    "foreign-image": ("nginx:1", "ImagePullBackOff", "it has no label dev.gitops-canary.program"),
-    "crash": ("stefanprodan/podinfo:3.1.2", "CrashLoopBackOff", "restarting failed container=podinfo"),
-    "nonsense": ("stefanprodan/podinfo:3.1.3", "CrashLoopBackOff", "restarting failed"),
+    "no-image": ("stefanprodan/podinfo:9.9.9", "ImagePullBackOff", "cannot", "Failed"),
+    "foreign-image": ("nginx:1", "ImagePullBackOff", "it has no label dev.gitops-canary.program", "Failed"),
+    "crash": ("stefanprodan/podinfo:3.1.2", "CrashLoopBackOff", "restarting failed container=podinfo", "BackOff"),
+    "nonsense": ("stefanprodan/podinfo:3.1.3", "CrashLoopBackOff", "restarting failed", "Failed"),
 }
 
 
-@pytest.mark.parametrize(("image", "reason", "sentence"), WAITING.values(), ids=WAITING)
-def test_a_pod_that_cannot_run_says_why(world: World, request: pytest.FixtureRequest, image: str, reason: str, sentence: str) -> None:
+@pytest.mark.parametrize(("image", "reason", "sentence", "event"), WAITING.values(), ids=WAITING)
+def test_a_pod_that_cannot_run_says_why(
+    world: World, request: pytest.FixtureRequest, image: str, reason: str, sentence: str, event: str
+) -> None:
     name = request.node.callspec.id
     world.apply(pod(name, {"containers": [podinfo("x", image=image)]}))
     world.wait(f"pod/{name}", "jsonpath={.status.containerStatuses[0].state.waiting.reason}=" + reason)
     status = world.pod(name)["status"]["containerStatuses"][0]
     assert sentence in status["state"].get("waiting", {"message": sentence})["message"]
     assert not status["ready"]
-    world.kubectl("wait", "events", "--field-selector", f"involvedObject.name={name}", "--for=jsonpath={.type}=Warning", "--timeout=10s")
+    warnings = f"involvedObject.name={name},type=Warning"
+    world.kubectl("wait", "events", "--field-selector", warnings, "--for=create", "--timeout=10s")
+    assert event in world.kubectl("get", "events", "--field-selector", warnings, "-o", "jsonpath={.items[*].reason}").stdout.decode()
     assert "Warning" in world.kubectl("describe", "pod", name).stdout.decode()
     world.kubectl("delete", "pod", name, "--now")
 
