@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 SUITE = [
     *sorted(HERE.glob("test_api_*.py")),
     HERE / "test_controllers.py",
+    HERE / "test_controller_events.py",
     HERE / "test_autoscalers.py",
     HERE / "test_tools.py",
     HERE / "test_helm.py",
