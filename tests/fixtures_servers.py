@@ -66,6 +66,19 @@ REQUIRED = "GITOPS_CANARY_REQUIRE_REAL"
 """Set to 1 in CI: there a missing program fails the tests that need it, so that nothing is left out silently."""
 TOOLS = {"kubectl": binaries.HINT, "helm": binaries.HINT, "jq": "Debian: apt-get install jq"}
 """Programs that a person works with, and where they come from."""
+PACKAGES = {
+    "git": "git",
+    "ssh": "openssh-client",
+    "docker-registry": "docker-registry",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "hey": "hey",
+    "jq": "jq",
+    "curl": "curl",
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+}
+"""What CI must find on PATH, and Debian's package of each; a registry may also be there under its project's own name."""
 FOLDERS = {
     "tests/conformance/product/": ("kubectl", "helm"),
     "tests/guide/": ("kubectl", "helm"),
@@ -80,6 +93,8 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_heard)
     # The pinned kubectl and helm go before whatever else this machine has.
     os.environ["PATH"] = os.pathsep.join([*map(str, _built()), os.environ.get("PATH", os.defpath)])
+    if os.environ.get(REQUIRED) == "1" and (sentences := required()):
+        raise pytest.UsageError(f"cannot leave anything out, as {REQUIRED}=1 asks: {'; '.join(sentences)}")
     config.stash[LEFT_OUT], config.stash[STARTED], config.stash[TOLD] = {}, _started, []
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.register(_FromWorkers(config))
@@ -155,6 +170,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             collected.writelines(f"{line}\n" for line in lines)
     if config.getoption("--every-server") and not_there(config):
         terminalreporter.write_line(f"these did not take part, and --every-server asks for them: {', '.join(not_there(config))}", red=True)
+
+
+def required() -> list[str]:
+    """A sentence for each program that CI cannot do without and this machine does not have."""
+    here = {name for name in PACKAGES if shutil.which(name)} | ({"docker-registry"} if not real.absence() else set())
+    missing = [f"there is no {name} on PATH (Debian: apt-get install {package})" for name, package in PACKAGES.items() if name not in here]
+    built = [f"there is no {name} on PATH ({binaries.HINT})" for name in ("kubectl", "helm") if not shutil.which(name)]
+    return [*missing, *filter(None, [openssh.absence()]), *built]
 
 
 def absences() -> list[str]:

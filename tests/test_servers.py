@@ -1,11 +1,14 @@
 """Claims about the list of real servers at a run's end: it holds what was really started, and --every-server fails when one was not."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.fixtures_servers import PACKAGES
 
 STARTS_GIT = "import subprocess\n\n\ndef test_one() -> None:\n    subprocess.run(['git', '--version'], check=True, stdout=-3)\n"
 
@@ -66,3 +69,18 @@ def test_a_machine_without_them_passes_and_says_what_was_left_out_and_why(tmp_pa
     told = run(tmp_path, PATH=str(programs), XDG_CACHE_HOME=str(tmp_path / "cache"), KUBEBUILDER_ASSETS="")
     assert told.returncode == 0, told.stdout + told.stderr
     assert "left out: 1 tests that drive stock kubectl: not on PATH" in told.stdout
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_ci_ends_at_once_where_a_program_is_missing_and_names_its_package(tmp_path: Path, name: str) -> None:
+    """A PATH with everything of this machine but that program."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for other in PACKAGES:
+        if other != name and (found := shutil.which(other)):
+            (programs / other).symlink_to(found)
+    told = run(tmp_path, PATH=str(programs), GITOPS_CANARY_REQUIRE_REAL="1")
+    assert told.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"there is no {name} on PATH (Debian: apt-get install {PACKAGES[name]})" in told.stdout + told.stderr
+    assert "Traceback" not in told.stdout + told.stderr
+    assert " passed" not in told.stdout
