@@ -22,10 +22,9 @@ def run(args: argparse.Namespace) -> int:
     if args.dir:
         key = ensure_key(FolderKeyStore(Path(args.dir)), where=f"folder {args.dir}", regenerate=args.regenerate)
     else:
-        from gitops_canary.wiring.commands import key_store_of
+        from gitops_canary.wiring.commands import installed_key
 
-        with key_store_of(settings) as store:
-            key = ensure_key(store, where=f"Secret {settings.git_secret_name}", regenerate=args.regenerate)
+        key = installed_key(settings, regenerate=args.regenerate)
     print(key.fingerprint if args.fingerprint else key.public)
     if not args.fingerprint and sys.stdout.isatty():
         print(f"\n{key.fingerprint}\nAdd it to the cluster repository as a deploy key with write access.", file=sys.stderr)

@@ -6,27 +6,26 @@ from pathlib import Path
 
 from gitops_canary.adapters.cluster.api import KubernetesCluster
 from gitops_canary.adapters.cluster.configuration import connect
-from gitops_canary.adapters.git import GitRepository, KeyStore, Transport, ensure_key
+from gitops_canary.adapters.git import DeployKey, GitRepository, Transport
 from gitops_canary.adapters.log import make_log
-from gitops_canary.adapters.secrets import SecretKeyStore
 from gitops_canary.domain.errors import UserError
 from gitops_canary.managers.reading import Reader
 from gitops_canary.managers.retrying import retry_edit
 from gitops_canary.manifests.tree import ParseCache
 from gitops_canary.ports import Edit
 from gitops_canary.settings import Settings
-from gitops_canary.wiring.rules import git_options, loader, own_namespace
+from gitops_canary.wiring.deploy_key import deploy_key
+from gitops_canary.wiring.rules import git_options, loader
 
 RetryEdit = Callable[[str, str, str], Edit]
 """Namespace, canary and tag to the edit that takes the tag out of quarantine."""
 
 
-@contextmanager
-def key_store_of(settings: Settings) -> Iterator[KeyStore]:
-    """The deploy key's Secret, for a command that is not the operator."""
+def installed_key(settings: Settings, *, regenerate: bool = False) -> DeployKey:
+    """The deploy key in the cluster's Secret, for a command that is not the operator."""
     cluster = KubernetesCluster(connect(settings.kubeconfig), make_log("error"))
     try:
-        yield SecretKeyStore(cluster, own_namespace(settings), settings.git_secret_name)
+        return deploy_key(settings, cluster, regenerate=regenerate)
     finally:
         cluster.close()
 
@@ -44,8 +43,7 @@ def repository_of(settings: Settings, state: Path) -> Iterator[tuple[GitReposito
     reader = Reader(loader(settings, ParseCache()), settings.cluster_name, settings.k8s_default_namespace)
     try:
         if repository.mirror.remote.is_ssh:
-            with key_store_of(settings) as store:
-                transport.use_key(ensure_key(store, where=f"Secret {settings.git_secret_name}"))
+            transport.use_key(installed_key(settings))
         yield repository, lambda namespace, name, tag: retry_edit(reader, namespace, name, tag)
     finally:
         repository.close()

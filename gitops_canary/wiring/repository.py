@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gitops_canary.adapters.cluster.api import KubernetesCluster
-from gitops_canary.adapters.git import GitRepository, Transport, ensure_key, identity_log
+from gitops_canary.adapters.git import GitRepository, Transport, identity_log
 from gitops_canary.adapters.registry.images import OciRegistry, options_of
 from gitops_canary.adapters.registry.pull_secrets import ClusterPullSecrets, used_by
-from gitops_canary.adapters.secrets import SecretKeyStore
 from gitops_canary.managers.applier import Applier
 from gitops_canary.managers.canaries.rules import Knows
 from gitops_canary.managers.images import ImagesManager
@@ -19,6 +18,7 @@ from gitops_canary.manifests.tree import ParseCache
 from gitops_canary.ports import Log, Notifier
 from gitops_canary.settings import Settings
 from gitops_canary.web.figures import PrometheusFigures
+from gitops_canary.wiring.deploy_key import deploy_key
 from gitops_canary.wiring.rules import applier_user, git_options, image_rules, loader, own_namespace, result_rules, sync_rules
 
 
@@ -69,8 +69,7 @@ class GitSide:
         """Load the deploy key, or make it, and log its public half once; asked before every look until it may write."""
         if self.repository is None or not self.repository.mirror.remote.is_ssh:
             return
-        where = f"Secret {self.namespace}/{self.settings.git_secret_name}"
-        key = ensure_key(SecretKeyStore(self.cluster, self.namespace, self.settings.git_secret_name), where=where)
+        key = deploy_key(self.settings, self.cluster)
         if key != self.transport.key:
             self.transport.use_key(key)
             sentence = f"Add this deploy key with write access to {self.repository.url}: {key.fingerprint}"
