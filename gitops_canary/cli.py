@@ -1,6 +1,7 @@
 """The command line's tree: each subcommand is one function in a file of commands/, imported only when it is called."""
 
 import argparse
+import difflib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -46,14 +47,16 @@ def parser_for(argv: Sequence[str]) -> argparse.ArgumentParser:
         if command.name == named:
             module = importlib.import_module(f"gitops_canary.commands.{command.module}")
             module.arguments(one)
-            one.set_defaults(run=module.run)
+            one.set_defaults(run=module.run, refuse=lambda unknown, one=one: _refuse(one, unknown))
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 fine, 1 a negative answer, 2 the person must change something, 5 something outside is away, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    args = parser_for(words).parse_args(words)
+    args, unknown = parser_for(words).parse_known_args(words)
+    if unknown:
+        args.refuse(unknown)
     try:
         return int(args.run(args))
     except UserError as error:
@@ -64,6 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(error, EXIT_BUG)
     except KeyboardInterrupt:
         return 130
+
+
+def _refuse(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
+    """In one line: the operator's usage is longer than a screen."""
+    known = [option for action in parser._actions for option in action.option_strings]
+    near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    parser.exit(EXIT_USER, f"{parser.prog}: cannot take {' '.join(unknown)}{meant}; {parser.prog} --help lists what it takes\n")
 
 
 def _fail(error: Exception, status: int) -> int:

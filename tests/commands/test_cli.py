@@ -78,7 +78,6 @@ def test_the_version_is_the_packages_own(words: list[str]) -> None:
 USAGE = [
     pytest.param([], "required: COMMAND", id="no command"),
     pytest.param(["deploy"], "invalid choice: 'deploy'", id="unknown command"),
-    pytest.param(["validate", "--no-such-flag"], "unrecognized arguments: --no-such-flag", id="unknown flag"),
     pytest.param(["validate", "-o", "xml"], "invalid choice: 'xml'", id="unknown form"),
 ]
 
@@ -89,6 +88,20 @@ def test_a_usage_error_names_the_word_and_exits_with_two(words: list[str], sente
     assert (seen.returncode, seen.stdout) == (2, "")
     assert sentence in seen.stderr
     assert "usage: gitops-canary" in seen.stderr
+
+
+UNKNOWN = [
+    pytest.param(["validate", "--no-such-flag"], "validate: cannot take --no-such-flag; gitops-canary validate --help", id="flag"),
+    pytest.param(["run", "--git-urll=ssh://x"], "run: cannot take --git-urll=ssh://x (did you mean --git-url?)", id="slip"),
+    pytest.param(["loadtester", "--prot", "80"], "loadtester: cannot take --prot 80", id="two words"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), UNKNOWN)
+def test_a_flag_that_a_command_does_not_know_is_one_line_of_that_command(words: list[str], sentence: str) -> None:
+    seen = program(*words)
+    assert (seen.returncode, seen.stdout, seen.stderr.count("\n")) == (2, "", 1)
+    assert seen.stderr.startswith(f"gitops-canary {sentence}")
 
 
 ENDS = [
