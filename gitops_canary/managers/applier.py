@@ -125,7 +125,8 @@ def taken_by_canary(live: Mapping[str, Any]) -> bool:
 def _wanted(resource: Resource, scaled: frozenset[tuple[str, str, str]]) -> Doc:
     doc: Doc = copy.deepcopy(dict(resource.doc))
     doc.setdefault("metadata", {})
-    if resource.ref.namespace:
+    doc["metadata"] = {key: value for key, value in doc["metadata"].items() if key != "namespace"}
+    if resource.ref.namespace:  # a cluster-scoped object has none, whatever its manifest says
         doc["metadata"]["namespace"] = resource.ref.namespace
     if resource.ref.kind in SCALED_KINDS and (resource.ref.kind, resource.ref.namespace, resource.ref.name) in scaled:
         doc["spec"] = {key: value for key, value in (doc.get("spec") or {}).items() if key != "replicas"}

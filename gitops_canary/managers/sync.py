@@ -1,11 +1,11 @@
 """Makes the cluster equal to the head of the cluster repository: fetch, plan, apply in order, prune by the inventory."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, replace
 
 from gitops_canary.domain.errors import Conflict, GitopsCanaryError, Unavailable, UserError
 from gitops_canary.domain.resources import Ref, Resource
-from gitops_canary.domain.sync import Entry, Inventory, Plan, Skipped, by_kind, count_kinds, digest, plan_sync, scaled_targets
+from gitops_canary.domain.sync import Entry, Identity, Inventory, Plan, Skipped, by_kind, count_kinds, digest, plan_sync, scaled_targets
 from gitops_canary.managers.applier import Applier
 from gitops_canary.managers.base import Backoff, earliest
 from gitops_canary.managers.inventory import InventoryStore
@@ -138,32 +138,42 @@ class SyncManager:
     def _sync(self, now: Moment, head: str) -> Turn:
         self._compare_due = now.mono + self._rules.interval
         loaded = self._load(self._repository.tree(head))
-        resources, strangers = self._resolve(loaded.resources)
-        unreadable = tuple(Skipped(p.place, p.sentence) for p in loaded.problems)
         inventory = self._store.load()
+        resources, strangers = self._resolve(loaded.resources, inventory)
+        unreadable = tuple(Skipped(p.place, p.sentence) for p in loaded.problems)
         rewritten = bool(inventory.revision) and not self._repository.contains(inventory.revision)
         plan = plan_sync(resources, unreadable, inventory, rewritten=rewritten, prune=self._rules.prune)
         scaled = scaled_targets([*self._scalers(), *(resource.doc for resource in resources)])
         strange = {skip.identity for skip in strangers}
+        # The namespace of a stranger is a guess until its kind is known: recorded so, its entry would be pruned with the object.
+        plan = replace(plan, applies=tuple(r for r in plan.applies if r.ref.identity not in strange))
         self._cluster.observe({(r.ref.api_version, r.ref.kind) for r in resources if r.ref.identity not in strange})
         self._placed, self._scaled = {str(r.ref): r for r in plan.unchanged + plan.applies if r.ref.identity not in strange}, scaled
         drifted = tuple(r for r in plan.unchanged if not self._applier.in_place(r, scaled))
         inventory, applied, skipped = self._apply(inventory, plan, drifted, scaled)
+        if self._learned(resources, strange):
+            self._compare_due = now.mono
         inventory, kept = self._prune(inventory, plan)
         return self._finish(now, head, inventory, applied, (*plan.skipped, *strangers, *skipped, *kept), plan.held)
 
-    def _resolve(self, resources: Iterable[Resource]) -> tuple[tuple[Resource, ...], tuple[Skipped, ...]]:
-        """Give every object its namespace; objects of unknown kinds stay in the list so that they are never pruned."""
+    def _resolve(self, resources: Iterable[Resource], inventory: Inventory) -> tuple[tuple[Resource, ...], tuple[Skipped, ...]]:
+        """Give every object its namespace; objects of unknown kinds stay in the list so that they are never pruned, under the namespace
+        that they were applied with."""
         found, strangers = [], []
         for resource in resources:
             namespaced = self._cluster.serves(resource.ref.api_version, resource.ref.kind)
             ref = resource.ref
+            outside = replace(ref, namespace="").identity in inventory.entries if namespaced is None else not namespaced
+            namespace = "" if outside else ref.namespace or self._rules.default_namespace
+            found.append(replace(resource, ref=replace(ref, namespace=namespace)))
             if namespaced is None:
                 sentence = f"cannot apply {ref} ({resource.place}): the cluster does not know {ref.api_version} {ref.kind} (yet)"
-                strangers.append(Skipped(resource.place, sentence, ref.identity))
-            namespace = "" if namespaced is False else ref.namespace or self._rules.default_namespace
-            found.append(replace(resource, ref=replace(ref, namespace=namespace)))
+                strangers.append(Skipped(resource.place, sentence, found[-1].ref.identity))
         return tuple(found), tuple(strangers)
+
+    def _learned(self, resources: Iterable[Resource], strange: Set[Identity | None]) -> bool:
+        """Whether a definition that was applied a moment ago made a stranger's kind known."""
+        return any(r.ref.identity in strange and self._cluster.serves(r.ref.api_version, r.ref.kind) is not None for r in resources)
 
     def _scalers(self) -> list[dict[str, object]]:
         canaries = self._cluster.list("flagger.app/v1beta1", "Canary")
@@ -205,9 +215,11 @@ class SyncManager:
         gone, kept = [], []
         for entry in plan.prunes:
             try:
-                self._applier.prune(entry)
+                says = f"Left {entry.ref}, which {entry.file} does not say any more: an annotation or its owner keeps it"
+                if self._applier.prune(entry):
+                    says = f"Pruned {entry.ref}: {entry.file} does not say it any more"
                 gone.append(entry.ref.identity)
-                self._log.info(f"Pruned {entry.ref}: {entry.file} does not say it any more", object=str(entry.ref))
+                self._log.info(says, object=str(entry.ref))
             except (UserError, Conflict) as error:
                 kept.append(Skipped(entry.file, f"cannot prune {entry.ref} (was in {entry.file}): {error}", entry.ref.identity))
         return inventory.without(gone), kept

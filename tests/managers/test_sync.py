@@ -40,12 +40,17 @@ class World:
     """A repository, a cluster and the sync manager between them."""
 
     def __init__(
-        self, files: dict[str, str], tag: str = "", unknown: tuple[tuple[str, str], ...] = (), paths: tuple[str, ...] = ()
+        self,
+        files: dict[str, str],
+        tag: str = "",
+        unknown: tuple[tuple[str, str], ...] = (),
+        paths: tuple[str, ...] = (),
+        **rules: Any,
     ) -> None:
         self.clock, self.lines = VirtualClock(), Lines()
         self.repository = MemoryRepository({path: text.encode() for path, text in files.items()})
         self.cluster = MemoryCluster(unknown=unknown)
-        self.rules, self.paths = SyncRules(tag=tag), paths
+        self.rules, self.paths = SyncRules(tag=tag, **rules), paths
         self.restart()
 
     def restart(self) -> None:
@@ -130,6 +135,115 @@ def test_F15_an_object_that_is_to_be_ignored_stays_when_its_manifest_goes(value:
     world.repository.human_pushes({"a.yaml": None})
     world.turn()
     assert world.object(CONFIG) is not None
+
+
+ROLE = Ref("rbac.authorization.k8s.io/v1", "ClusterRole", "", "readers")
+ROLE_TEXT = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: readers\n"
+
+
+@pytest.mark.parametrize("known", ["in the same turn", "before the next turn"])
+def test_F15_a_cluster_scoped_object_whose_kind_comes_later_is_applied_and_never_pruned(
+    known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World({"a.yaml": config(), "role.yaml": ROLE_TEXT}, unknown=((ROLE.api_version, ROLE.kind),))
+    apply = world.cluster.apply
+
+    def defining(doc: dict[str, Any], **given: Any) -> dict[str, Any]:
+        """As a CustomResourceDefinition's apply: afterwards the kind is served."""
+        world.cluster.learn(ROLE.api_version, ROLE.kind)
+        return apply(doc, **given)
+
+    with monkeypatch.context() as patched:
+        if known == "in the same turn":
+            patched.setattr(world.cluster, "apply", defining)
+        world.turn()
+    world.cluster.learn(ROLE.api_version, ROLE.kind)
+    for _ in range(4):
+        world.clock.advance(11)
+        world.turn()
+    assert world.object(ROLE) is not None
+    assert [request for request in world.cluster.faults.effects if "delete ClusterRole" in request] == []
+    assert world.marker() == world.repository.head()
+    world.repository.human_pushes({"role.yaml": None})
+    world.turn()
+    assert world.object(ROLE) is None
+
+
+def test_F15_a_cluster_scoped_object_whose_kind_is_unknown_for_a_while_stays_in_the_inventory() -> None:
+    world = World({"a.yaml": config(), "role.yaml": ROLE_TEXT})
+    world.turn()
+    world.cluster.forget(ROLE.api_version, ROLE.kind)
+    world.repository.human_pushes({"b.yaml": config("other")})
+    world.turn()
+    world.cluster.learn(ROLE.api_version, ROLE.kind)
+    assert world.object(ROLE) is not None
+    world.repository.human_pushes({"role.yaml": None})
+    world.turn()
+    assert world.object(ROLE) is None
+
+
+def test_F15_an_object_whose_apply_is_refused_is_not_pruned() -> None:
+    world = World({"a.yaml": config(), "b.yaml": config("other")})
+    world.turn()
+    world.repository.human_pushes({"a.yaml": config(value="2"), "b.yaml": None})
+    world.cluster.refused.add(str(CONFIG))
+    world.turn()
+    assert world.said("cannot apply ConfigMap test/settings (a.yaml:1): ")
+    assert world.object(CONFIG) is not None
+    world.cluster.refused.clear()
+    world.clock.advance(11)
+    world.turn()
+    assert (world.object(CONFIG) or {})["data"] == {"value": "2"}
+    assert world.object(Ref("v1", "ConfigMap", "test", "other")) is None
+
+
+def test_F15_an_object_that_carries_a_copy_of_anothers_marks_is_never_pruned() -> None:
+    world = World({"a.yaml": config()})
+    world.turn()
+    ours = world.object(CONFIG) or {}
+    kept = {key: value for key, value in ours["metadata"].items() if key not in ("uid", "resourceVersion", "name")}
+    world.cluster.put({**ours, "metadata": {**kept, "name": "copied"}}, manager="gitops-canary")
+    world.repository.human_pushes({"a.yaml": None, "b.yaml": config("new")})
+    world.turn()
+    assert world.object(CONFIG) is None
+    assert world.object(Ref("v1", "ConfigMap", "test", "copied")) is not None
+
+
+def test_F15_without_garbage_collection_what_is_missing_stays_and_is_said() -> None:
+    world = World({"a.yaml": config(), "b.yaml": config("other")}, prune=False)
+    world.turn()
+    world.repository.human_pushes({"a.yaml": None})
+    world.turn()
+    assert world.object(CONFIG) is not None
+    assert world.said("1 objects are missing from Git and stay, because --sync-garbage-collection is off")
+
+
+@pytest.mark.parametrize("kept_by", ["an annotation", "an owner"])
+def test_F15_what_stays_is_not_said_to_be_pruned(kept_by: str) -> None:
+    world = World({"a.yaml": config()})
+    world.turn()
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "boss", "uid": "u"}
+    ways = {"an annotation": {"annotations": {"fluxcd.io/ignore": "true"}}, "an owner": {"ownerReferences": [owner]}}
+    world.cluster.change(CONFIG, {"metadata": ways[kept_by]})
+    world.repository.human_pushes({"a.yaml": None})
+    world.turn()
+    assert world.object(CONFIG) is not None
+    assert not world.said("Pruned")
+    assert world.said("Left ConfigMap test/settings, which a.yaml does not say any more: ")
+
+
+def test_F16_the_namespace_of_a_file_counts_and_that_of_a_cluster_scoped_kind_is_dropped() -> None:
+    plain = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: plain\n"
+    role = ROLE_TEXT + "  namespace: test\n"
+    world = World({"a.yaml": config(), "plain.yaml": plain, "role.yaml": role}, default_namespace="apps")
+    world.turn()
+    assert world.object(CONFIG) is not None
+    assert world.object(Ref("v1", "ConfigMap", "apps", "plain")) is not None
+    assert "namespace" not in (world.object(ROLE) or {})["metadata"]
+    world.repository.human_pushes({"plain.yaml": None})
+    world.turn()
+    assert world.object(Ref("v1", "ConfigMap", "apps", "plain")) is None
+    assert world.object(ROLE) is not None
 
 
 def test_F16_objects_without_a_namespace_get_the_default_one() -> None:

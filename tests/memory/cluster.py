@@ -6,6 +6,7 @@ the real adapter would have asked the server for (writes that change nothing are
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,8 @@ class MemoryCluster:
         self.owned: dict[Identity, dict[str, set[Path]]] = {}
         self.kept: dict[str, frozenset[str]] = {}
         """By kind: the only status fields that its definition keeps."""
+        self.refused: set[str] = set()
+        """Objects (`str(ref)`) whose apply the server refuses."""
         self.requests: list[str] = []
         self.told: dict[tuple[str, str], tuple[Ref, Sentence]] = {}
         self._unknown = set(unknown)
@@ -84,10 +87,11 @@ class MemoryCluster:
         ]
 
     def live(self, ref: Ref) -> Doc | None:
+        ref = self._placed(ref)
         self.faults.reach(f"cluster: read {ref}")
         self.requests.append(f"GET {ref}")
         found = self.objects.get(ref.identity)
-        if found is None:
+        if found is None or self.serves(ref.api_version, ref.kind) is None:
             return None
         managers = sorted(self.owned.get(ref.identity, {}))
         fields = [{"manager": manager, "operation": "Apply"} for manager in managers]
@@ -95,6 +99,18 @@ class MemoryCluster:
 
     def serves(self, api_version: str, kind: str) -> bool | None:
         return None if (api_version, kind) in self._unknown else kind not in CLUSTER_SCOPED
+
+    def _placed(self, ref: Ref) -> Ref:
+        """A path of a cluster-scoped kind has no namespace, whatever the reference says."""
+        return replace(ref, namespace="") if self.serves(ref.api_version, ref.kind) is False else ref
+
+    def learn(self, api_version: str, kind: str) -> None:
+        """The server serves a kind that it did not know."""
+        self._unknown.discard((api_version, kind))
+
+    def forget(self, api_version: str, kind: str) -> None:
+        """The server does not serve a kind for a while."""
+        self._unknown.add((api_version, kind))
 
     def read_anew(self, api_version: str, kind: str) -> None:
         """There is no watch that could be behind."""
@@ -117,9 +133,11 @@ class MemoryCluster:
         as_user: str = "",
         create_only: bool = False,
     ) -> Doc:
-        ref = ref_of(doc)
+        ref = self._placed(ref_of(doc))
         if self.serves(ref.api_version, ref.kind) is None:
             raise UserError(f"cannot apply {ref}: the server does not know the kind {ref.api_version} {ref.kind}")
+        if str(ref) in self.refused:
+            raise UserError(f"cannot apply {ref}: the server refuses it")
         old = self.objects.get(ref.identity)
         self._check(ref, old, str(doc["metadata"].get("resourceVersion") or ""))
         if create_only and old is not None:
@@ -175,8 +193,9 @@ class MemoryCluster:
             self._store(ref, old, merged(old, {"spec": {"replicas": replicas}}))
 
     def delete(self, ref: Ref, *, uid: str = "", resource_version: str = "", as_user: str = "") -> None:
+        ref = self._placed(ref)
         old = self.objects.get(ref.identity)
-        if old is None:
+        if old is None or self.serves(ref.api_version, ref.kind) is None:
             return
         if uid and uid != old["metadata"]["uid"]:
             raise Conflict(f"cannot delete {ref}: it is another object by now")
