@@ -1,5 +1,6 @@
 """One bounded HTTP exchange with a hook, a metrics server or a receiver of notices: time, size and no redirects; who asks is elsewhere."""
 
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -9,10 +10,12 @@ from urllib.parse import unquote, urlsplit
 import orjson
 import urllib3
 
+from gitops_canary.adapters.connections import looking
 from gitops_canary.adapters.guards import check_address, proxy_of
 from gitops_canary.domain.errors import UserError
 
 CHUNK = 64 * 1024
+ERRNO = re.compile(r"\[Errno -?\d+\] ")
 HOSTS = 64
 """Hosts whose connections are kept open."""
 
@@ -97,7 +100,7 @@ class Exchange:
                 self._pools[proxy, disable_tls] = (
                     urllib3.ProxyManager(proxy, proxy_headers=_proxy_login(proxy), **options)  # type: ignore[arg-type]
                     if proxy
-                    else urllib3.PoolManager(**options)  # type: ignore[arg-type]
+                    else looking(urllib3.PoolManager(**options))  # type: ignore[arg-type]
                 )
             return self._pools[proxy, disable_tls]
 
@@ -149,6 +152,8 @@ def host_of(url: str) -> str:
 
 def _reason(error: Exception) -> str:
     """urllib3's sentence without addresses of Python objects, and without the URL's path."""
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError | urllib3.exceptions.ConnectTimeoutError):
+    # A refused connection is a ConnectTimeoutError to urllib3, by inheritance only.
+    late = (urllib3.exceptions.ReadTimeoutError, urllib3.exceptions.ConnectTimeoutError)
+    if isinstance(error, late) and not isinstance(error, urllib3.exceptions.NewConnectionError):
         return "no answer in time"
-    return str(error).rpartition(": ")[2][:200] or type(error).__name__
+    return ERRNO.sub("", str(error)).rpartition(": ")[2][:200] or type(error).__name__

@@ -35,6 +35,11 @@ def check_address(url: str, what: str) -> None:
         raise UserError(f"cannot ask {what} {parts.hostname}: it is a link-local or metadata address")
 
 
+def forbidden(address: str) -> bool:
+    """Whether this IP address is one that nobody may be led to."""
+    return _never(_plain(ipaddress.ip_address(address.partition("%")[0])))
+
+
 def proxy_of(url: str) -> str:
     """The proxy that the environment names for this URL, "" when it is asked directly."""
     return select_proxy(url, get_environ_proxies(url, no_proxy=None)) or ""

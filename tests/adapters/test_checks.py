@@ -89,8 +89,8 @@ def test_the_last_attempts_body_is_shown(world: World) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://127.0.0.1:1/secret?token=1", "127.0.0.1:1"),
-        ("http://none.invalid/secret", "none.invalid"),
+        ("http://127.0.0.1:1/secret?token=1", "127.0.0.1:1: Connection refused"),
+        ("http://none.invalid/secret", "none.invalid: Failed to resolve 'none.invalid' ("),
         ("http://169.254.169.254/secret", "metadata address"),
         ("ftp://host/secret", "no HTTP address"),
         ("http://[broken", "no URL"),

@@ -1,11 +1,17 @@
 """Where others' words may lead."""
 
+import ipaddress
 import socket
+import ssl
 
 import pytest
+import trustme
 
+from gitops_canary.adapters import guards
+from gitops_canary.adapters.exchange import Exchange, NoAnswer
 from gitops_canary.adapters.guards import check_address, proxy_of
 from gitops_canary.domain.errors import UserError
+from tests.adapters.peer import Peer
 
 
 @pytest.mark.parametrize(
@@ -27,3 +33,29 @@ def test_a_name_that_a_proxy_resolves_is_not_looked_up_here(monkeypatch: pytest.
     check_address("http://frontend.test/", "hook")
     with pytest.raises(UserError):
         check_address("http://169.254.169.254/", "hook")
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_means_another_address_after_it_was_checked_gets_no_word(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    """DNS rebinding: harmless for the check, a metadata service for the request."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if scheme == "https" else None
+    if tls is not None:
+        trustme.CA().issue_cert("hook.test").configure_cert(tls)
+    real, seen = socket.getaddrinfo, iter(["127.0.0.9"])
+
+    def resolved(host: str, port: int | None, *rest: int, **more: int) -> list[object]:
+        found = next(seen, "127.0.0.1") if host == "hook.test" else ""
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port or 0))] if found else list(real(host, port, *rest, **more))
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    monkeypatch.setattr(guards, "METADATA", frozenset({ipaddress.ip_address("127.0.0.1")}))
+    exchange = Exchange()
+    with Peer(tls=tls) as peer:
+        port = int(peer.url.rpartition(":")[2])
+        with pytest.raises(NoAnswer, match=f"hook.test:{port}: it leads to 127.0.0.1, a link-local or metadata address"):
+            exchange.post(f"{scheme}://hook.test:{port}/", {}, 5.0, disable_tls=True)
+        assert peer.asked == []
+        monkeypatch.setattr(guards, "METADATA", frozenset())
+        assert exchange.post(f"{scheme}://hook.test:{port}/", {}, 5.0, disable_tls=True).status == 200
+        exchange.close()
