@@ -164,6 +164,7 @@ class ImagesManager:
         if bumps:
             edits.append(self._edit(offers, serving, held, frozenset(bump.key.id for bump in bumps)))
         made: list[str] = [one for one in self._repository.changes(edits) if one] if edits else []
+        self._taken_back.recorded(tree)
         for revision in made:
             self._log.info(self._subject(revision), revision=revision)
         for bump in bumps if made else ():

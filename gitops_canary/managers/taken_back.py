@@ -11,15 +11,15 @@ from gitops_canary.managers.reading import Reader
 from gitops_canary.manifests.ledgers import ledger_text, with_quarantined
 from gitops_canary.ports import Change, Commit, Edit, Repository, Tree
 
-FAR = 50
-"""Commits that are looked at after a start; what is older has been seen by a process before this one."""
+FAR = 300
+"""Commits that are looked at at once; after a start, what is older has been seen by a process before this one."""
 Found = tuple[Quarantined, str, str]
 """The entry, the namespace and name of the object it belongs to."""
 
 
 class TakenBack:
-    """Looks at each commit once a process; a trailer of the commit that recorded it keeps it from being done again after a restart,
-    although a person has deleted the entry since."""
+    """Looks at each commit until what it found is in Git, which `recorded` is told; a trailer of the commit that brought it there keeps it
+    from being done again after a restart, although a person has deleted the entry since."""
 
     def __init__(self, repository: Repository, reader: Reader, marker: str) -> None:
         self._repository, self._reader, self._marker = repository, reader, marker
@@ -34,9 +34,12 @@ class TakenBack:
         done = {value for commit in commits for key, value in trailers_of(commit.message) if key == "Taken-Back"}
         files = {auto.key.resource.file for auto in automated(resources)[0]}
         found = [one for commit in commits for one in self._in(commit, files) if _trailer(one[0]) not in done]
-        self._seen = tree.revision
         if found:
             yield self._edit(found)
+
+    def recorded(self, tree: Tree) -> None:
+        """What was found up to this tree is pushed, or there was nothing. Not before: a push that fails must not undo the person's commit."""
+        self._seen = tree.revision
 
     def _in(self, commit: Commit, files: set[str]) -> Iterator[Found]:
         """Tags that this commit of somebody else replaced by older ones."""

@@ -210,6 +210,35 @@ def test_G8_what_a_person_takes_back_is_quarantined_and_not_bumped_again() -> No
     assert "tag: 3.1.2" in world.repository.text(FRONTEND)
 
 
+@pytest.mark.parametrize("restarts", [False, True], ids=["the-same-process", "a-new-process"])
+def test_G8_what_a_person_takes_back_stays_so_when_the_push_of_its_quarantine_fails(restarts: bool) -> None:
+    world = World()
+    world.registry.push(PODINFO, "3.1.1")
+    world.scan()
+    world.repository.human_replaces(FRONTEND, "tag: 3.1.1", "tag: 3.1.0", 'Revert "Auto-release"')
+    world.repository.faults.away.add("git: push")
+    assert "cannot" in world.scan().says
+    world.repository.faults.away.clear()
+    if restarts:
+        world.restart()
+    for _ in range(3):
+        world.scan()
+    assert [subject.partition(":")[0] for subject in world.repository.log()[:2]] == [f"Quarantine {PODINFO}", 'Revert "Auto-release"']
+    assert "tag: 3.1.0" in world.repository.text(FRONTEND)
+
+
+def test_G8_what_a_person_took_back_before_many_other_commits_is_quarantined() -> None:
+    world = World()
+    world.registry.push(PODINFO, "3.1.1")
+    world.scan()
+    world.repository.human_replaces(FRONTEND, "tag: 3.1.1", "tag: 3.1.0", 'Revert "Auto-release"')
+    for number in range(120):
+        world.repository.human_pushes({"notes.md": f"{number}\n"}, f"Note {number}")
+    world.scan()
+    assert "tag: 3.1.0" in world.repository.text(FRONTEND)
+    assert world.repository.log()[0].startswith(f"Quarantine {PODINFO}:3.1.1: taken back by")
+
+
 def test_G8_a_deleted_entry_frees_the_tag_even_after_a_restart() -> None:
     world = World()
     world.registry.push(PODINFO, "3.1.1")
