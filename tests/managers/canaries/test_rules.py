@@ -92,6 +92,32 @@ def test_R2_the_next_weight_comes_from_the_status_and_the_route_is_put_right() -
     assert world.split() == (80, 20)
 
 
+def test_F28_a_route_that_a_person_deletes_in_mid_run_comes_back_with_the_runs_weight() -> None:
+    world = World().initialised()
+    world.deploy(NEW)
+    world.ticks(3)
+    world.cluster.remove(VIRTUAL_SERVICE)
+    world.settle()
+    assert world.split() == (85, 15)
+    world.ticks()
+    assert world.split() == (80, 20)
+
+
+def test_pods_that_die_in_mid_run_hold_the_weight_and_the_run_rolls_back_at_its_deadline() -> None:
+    world = World().initialised(deployment(), canary_doc(progressDeadlineSeconds=60))
+    world.deploy(NEW)
+    world.ticks(5)
+    assert world.split() == (75, 25)
+    dead = {"availableReplicas": 0, "readyReplicas": 0}
+    world.controllers.never_ready.add(NEW)
+    world.cluster.change(world.target, {"status": dead})
+    world.ticks(2)
+    assert world.split() == (75, 25)
+    world.until("Failed", limit=400)
+    assert (world.split(), world.image(world.primary)) == ((100, 0), OLD)
+    assert world.recorded[-1]["outcome"] == "rolled-back"
+
+
 def test_R2_a_restart_neither_repeats_nor_hurries_a_tick() -> None:
     world = World().initialised()
     world.deploy(NEW)
