@@ -131,10 +131,14 @@ def _missing(missing: list[Entry], unreadable: bool, rewritten: bool, prune: boo
     if not fresh:
         return (), (), ""
     if unreadable:
-        return (), (), f"{len(fresh)} objects are missing from Git, but nothing is pruned until every file can be read"
+        return (), (), f"{_absent(fresh)} missing from Git, but nothing is pruned until every file can be read"
     if not prune:
-        return (), (), f"{len(fresh)} objects are missing from Git and stay, because --sync-garbage-collection is off"
+        return (), (), f"{_absent(fresh)} missing from Git and stay, because --sync-garbage-collection is off"
     return tuple(fresh), (), ""
+
+
+def _absent(entries: list[Entry]) -> str:
+    return "1 object is" if len(entries) == 1 else f"{len(entries)} objects are"
 
 
 def _same(entry: Entry | None, resource: Resource) -> bool:

@@ -19,6 +19,9 @@ from gitops_canary.managers.taken_back import TakenBack
 from gitops_canary.manifests.tree import Loaded
 from gitops_canary.ports import Change, Cluster, Edit, Figures, Log, Moment, Registry, Repository, Tree, Turn, Wake
 
+MOST_ASKED = 1000
+"""Images of webhooks that wait for a turn that lists them; what is more is found by its poll."""
+
 
 @dataclass(frozen=True)
 class ImageRules:
@@ -72,9 +75,13 @@ class ImagesManager:
         self._backoff = Backoff(first=rules.retry, most=rules.poll_interval)
         self._taken_back = TakenBack(repository, self._reader, rules.marker)
         self._said: set[str] = set()
+        self._asked: set[str] = set()
 
     def ensure(self, now: Moment, keys: frozenset[str]) -> Turn:
-        """One turn. Keys are image names in any spelling (registry webhooks): those are listed at once, others when their poll is due."""
+        """One turn. Keys are image names in any spelling (registry webhooks): those are listed at once, others when their poll is due. What
+        a turn could not look at is listed by the next."""
+        named = {image.canonical for key in keys if (image := image_of(key)) is not None}
+        self._asked = self._asked | named if len(self._asked) < MOST_ASKED else named
         head = self._repository.head()
         if head is None:
             return Turn("waiting for the first fetch")
@@ -84,17 +91,17 @@ class ImagesManager:
             if foreign:
                 self._log.warning(foreign, manager=self.name)
                 return Turn(foreign, not_before=now.mono + self._rules.poll_interval)
-            return self._turn(now, keys, tree)
+            return self._turn(now, tree)
         except GitopsCanaryError as error:
             until = self._backoff.failed("", now.mono, at_least=_retry_after(error))
             self._log.warning(str(error), manager=self.name)
             return Turn(str(error), not_before=until)
 
-    def _turn(self, now: Moment, keys: frozenset[str], tree: Tree) -> Turn:
+    def _turn(self, now: Moment, tree: Tree) -> Turn:
         resources = self._reader.resources(tree)
         autos, problems = automated(resources)
         autos = tuple(auto for auto in autos if self._rules.scans(auto.key.image.canonical))
-        failures = self._scan(now, keys, autos)
+        failures = self._scan(now, autos)
         sentences = [*problems, *(problem.sentence for problem in self._reader.ledgers(tree)[1]), *failures]
         revision: str | None = None
         left: tuple[Left, ...] = ()
@@ -107,9 +114,9 @@ class ImagesManager:
 
     # ------------------------------------------------------------ what registries have
 
-    def _scan(self, now: Moment, keys: frozenset[str], autos: Sequence[Automated]) -> list[str]:
+    def _scan(self, now: Moment, autos: Sequence[Automated]) -> list[str]:
         """List tags where it is due or asked for; a repository that fails keeps nothing of its half answer and delays no other."""
-        asked = {image.canonical for key in keys if (image := image_of(key)) is not None}
+        asked, self._asked = self._asked, set()
         images = {auto.key.image.canonical: auto.key.image for auto in autos}
         self._scans = {name: self._scans.get(name) or _Scan() for name in images}
         failures = []

@@ -38,7 +38,7 @@ class TakenBack:
             yield self._edit(found)
 
     def recorded(self, tree: Tree) -> None:
-        """What was found up to this tree is pushed, or there was nothing. Not before: a push that fails must not undo the person's commit."""
+        """What was found up to this tree is pushed, or there was nothing. Not before: a failed push must not undo the person's commit."""
         self._seen = tree.revision
 
     def _in(self, commit: Commit, files: set[str]) -> Iterator[Found]:

@@ -60,7 +60,7 @@ def test_F4_what_git_does_not_say_any_more_is_pruned_in_reverse_order() -> None:
 def test_nothing_is_pruned_while_a_file_cannot_be_read() -> None:
     plan = plan_sync((), (Skipped("x.yaml:3", "cannot read x.yaml:3: a tab"),), applied(resource("Secret", "s")))
     assert plan.prunes == ()
-    assert plan.held == "1 objects are missing from Git, but nothing is pruned until every file can be read"
+    assert plan.held == "1 object is missing from Git, but nothing is pruned until every file can be read"
 
 
 def test_O2_a_rewritten_branch_is_adopted_without_pruning_and_what_it_lost_is_marked_orphaned() -> None:

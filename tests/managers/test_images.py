@@ -366,6 +366,19 @@ def test_a_webhook_lists_its_image_at_once_in_any_spelling() -> None:
     world.poll("NOT AN IMAGE", after=1)
 
 
+def test_a_webhook_that_comes_before_a_turn_can_look_is_not_forgotten() -> None:
+    world = World()
+    world.scan()
+    world.registry.push(PODINFO, "3.1.1")
+    world.repository.restart()
+    assert world.images.ensure(world.clock.now(), frozenset({PODINFO})).says == "waiting for the first fetch"
+    world.poll(after=1)
+    assert world.repository.log()[0] == f"Auto-release {PODINFO}:3.1.1"
+    listed = world.registry.asked.count(f"tags {CANONICAL}")
+    world.poll(after=1)
+    assert world.registry.asked.count(f"tags {CANONICAL}") == listed, "once it was listed it waits for its poll again"
+
+
 def test_a_registry_that_is_away_delays_no_other_and_is_asked_again() -> None:
     world = World({FRONTEND: release(), "x.yaml": release("x", "1.0.0", "semver:1", image="ghcr.io/a/x")})
     world.registry.push("ghcr.io/a/x", "1.1.0")

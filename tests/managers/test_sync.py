@@ -215,7 +215,7 @@ def test_F15_without_garbage_collection_what_is_missing_stays_and_is_said() -> N
     world.repository.human_pushes({"a.yaml": None})
     world.turn()
     assert world.object(CONFIG) is not None
-    assert world.said("1 objects are missing from Git and stay, because --sync-garbage-collection is off")
+    assert world.said("1 object is missing from Git and stay, because --sync-garbage-collection is off")
 
 
 @pytest.mark.parametrize("kept_by", ["an annotation", "an owner"])
