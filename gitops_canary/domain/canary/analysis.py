@@ -48,12 +48,14 @@ def _approve(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, verdi
 
 
 def _wait(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, target: Workload, ticking: bool, now: datetime) -> Step:
-    """Pods that are not ready hold the run, uncounted, until the deadline; then it rolls back with that reason."""
+    """Pods that are not ready hold the run, uncounted, until the deadline; then it rolls back with that reason. While none of them is
+    available the primary serves everybody, where Flagger lets the canary's share of the users fail."""
     unready = seen.canary_unready if run.first_weight else since(run.started, now)
     if target.readiness.final or unready > spec.deadline:
         reason = f"progress deadline exceeded: {target.readiness.waits}"
         return roll_back(spec, status, seen, reason, now, story.deadline_exceeded(spec, target.readiness.waits))
-    return Step(status, (Route(status.weight), *scale_up(seen)), target_waits(spec, target.readiness, ticking))
+    weight = 0 if target.readiness.deserted else status.weight
+    return Step(status, (Route(weight), *scale_up(seen)), target_waits(spec, target.readiness, ticking))
 
 
 def _too_many(spec: CanarySpec, status: CanaryStatus, run: Run, seen: Seen, now: datetime, keep: tuple[Effect, ...]) -> Step:

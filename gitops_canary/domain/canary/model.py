@@ -15,13 +15,15 @@ from gitops_canary.domain.canary.transitions import Phase
 @dataclass(frozen=True)
 class Readiness:
     """Whether a rollout has finished; `waits` is Flagger's suffix otherwise, `final` says that waiting longer does not help, `early` that
-    controllers are only about to begin: not worth telling before the next tick, `far` grows while the rollout comes nearer to its end."""
+    controllers are only about to begin: not worth telling before the next tick, `far` grows while the rollout comes nearer to its end,
+    `deserted` that no pod is available."""
 
     ready: bool
     waits: str = ""
     final: bool = False
     early: bool = False
     far: int = field(default=0, compare=False)
+    deserted: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gitops_canary.domain.canary.model import Readiness
@@ -62,15 +63,16 @@ def readiness(doc: Mapping[str, Any], threshold: int = 100) -> Readiness:
             return Readiness(False, f'deployment "{name}" exceeded its progress deadline', final=True)
     wanted, updated = spec.get("replicas", 1), status.get("updatedReplicas", 0)
     total, available = status.get("replicas", 0), status.get("availableReplicas", 0)
+    waits = partial(Readiness, False, deserted=not available)
     if not wanted:
-        return Readiness(False, "it has no pods", early=True)
+        return waits("it has no pods", early=True)
     if updated < wanted:
-        return Readiness(False, f"{updated} out of {wanted} new replicas have been updated", early=True, far=1_000 + updated)
+        return waits(f"{updated} out of {wanted} new replicas have been updated", early=True, far=1_000 + updated)
     if total > updated:
-        return Readiness(False, f"{total - updated} old replicas are pending termination", far=max(2_000, 2_999 - total + updated))
+        return waits(f"{total - updated} old replicas are pending termination", far=max(2_000, 2_999 - total + updated))
     if available < math.ceil(updated * threshold / 100):
         shown = "" if threshold == 100 else f" (readyThreshold {threshold}%)"
-        return Readiness(False, f"{available} of {updated}{shown} updated replicas are available", far=3_000 + available)
+        return waits(f"{available} of {updated}{shown} updated replicas are available", far=3_000 + available)
     return Readiness(True)
 
 

@@ -51,6 +51,11 @@ def _forgotten(original: Any, spec: Any, status: Any, *rest: Any) -> Any:
     return replace(step, status=replace(step.status, pending=status.pending))
 
 
+def _never_deserted(original: Any, *arguments: Any) -> Any:
+    found = original(*arguments)
+    return replace(found, deserted=False) if found.deserted else found
+
+
 def _waits_for_ever(original: Any, spec: Any, status: Any, seen: Any, now: Any) -> Any:
     over = seen.deleted is not None and seen.deleted >= seen.patience
     return Step(status) if over else original(spec, status, seen, now)
@@ -161,6 +166,11 @@ DEFECTS = (
         "what is newer than the promotion holds it, and users stay on the target",
         (Part(machine, "_promote", _held_by_what_is_newer),),
         {"test_R6_.*": "users to be back on the primary"},
+    ),
+    Defect(
+        "a canary without a pod keeps its share of the users",
+        (Part(Observer, "_readiness", _never_deserted),),
+        {"test_F27_.*": "the primary to serve everybody"},
     ),
     Defect("a revert is a run", (Part(machine, "_rest", _runs_what_is_promoted),), {"test_R7_.*": "rest"}),
     Defect(

@@ -1,7 +1,10 @@
 """Stories of runs: newer tags, reverts and failures, in the middle of a run and after it."""
 
+import urllib.request
+
 import pytest
 
+from gitops_canary.sandbox.mesh.workloads import real_port
 from tests.conformance.product.apps import App, Cast
 from tests.conformance.product.scripts import chart, plain
 from tests.conformance.product.stage import Stage
@@ -20,6 +23,7 @@ APPS = [
     chart("reconfigured", analysis={"stepWeight": 10, "threshold": 10}),
     chart("undone", analysis={"stepWeight": 5}),
     chart("set-back", analysis={"stepWeight": 5}),
+    plain("deserted", step=5),
 ]
 
 
@@ -185,6 +189,26 @@ def test_R8_kubectl_mid_run_aborts_it_and_says_that_git_differs(cast: Cast) -> N
     app.wait_phase("Failed")
     assert (app.weight, app.replicas(), app.image(), app.results["run"]["differs"]) == (0, 0, "1.0.0", True)
     assert ("tag: 1.0.1\n" in app.file, app.results.get("quarantine")) == (True, None)
+
+
+def test_F27_pods_that_die_in_mid_run_get_no_traffic_until_they_are_back(cast: Cast) -> None:
+    app = cast["deserted"]
+    app.push("1.0.1")
+    app.wait_weight(10)
+    _be(app, "disable")
+    app.wait("the primary to serve everybody", lambda: app.weight == 0)
+    assert (app.phase, app.status["canaryWeight"] >= 10, app.status["failedChecks"]) == ("Progressing", True, 0)
+    _be(app, "enable")
+    app.wait("the share that it had", lambda: app.weight >= 10)
+    app.wait_promoted("1.0.1")
+
+
+def _be(app: App, what: str) -> None:
+    """`/readyz/disable` or `enable` of the canary's pods: podinfo's own switch of its readiness."""
+    for pod in app.stage.world.cluster.list("v1", "Pod", app.name, {"app": "app"}):
+        url = f"http://{pod['status']['podIP']}:{real_port(pod, 9898)}/readyz/{what}"
+        with urllib.request.urlopen(urllib.request.Request(url, b"", method="POST"), timeout=10) as answer:
+            assert answer.status == 202
 
 
 def test_a_changed_config_of_a_chart_is_analysed_and_promoted_like_an_image(cast: Cast) -> None:

@@ -103,7 +103,7 @@ def test_F28_a_route_that_a_person_deletes_in_mid_run_comes_back_with_the_runs_w
     assert world.split() == (80, 20)
 
 
-def test_pods_that_die_in_mid_run_hold_the_weight_and_the_run_rolls_back_at_its_deadline() -> None:
+def test_F27_pods_that_die_in_mid_run_get_no_traffic_and_the_run_rolls_back_at_its_deadline() -> None:
     world = World().initialised(deployment(), canary_doc(progressDeadlineSeconds=60))
     world.deploy(NEW)
     world.ticks(5)
@@ -111,11 +111,31 @@ def test_pods_that_die_in_mid_run_hold_the_weight_and_the_run_rolls_back_at_its_
     dead = {"availableReplicas": 0, "readyReplicas": 0}
     world.controllers.never_ready.add(NEW)
     world.cluster.change(world.target, {"status": dead})
+    world.settle()
+    assert world.split() == (100, 0), "at once, not at the next tick"
     world.ticks(2)
-    assert world.split() == (75, 25)
+    assert (world.split(), world.status["canaryWeight"], world.status["failedChecks"]) == ((100, 0), 25, 0)
     world.until("Failed", limit=400)
     assert (world.split(), world.image(world.primary)) == ((100, 0), OLD)
     assert world.recorded[-1]["outcome"] == "rolled-back"
+
+
+def test_F27_pods_that_come_back_in_mid_run_get_their_share_back_and_the_run_goes_on() -> None:
+    world = World().initialised()
+    world.deploy(NEW)
+    world.ticks(5)
+    before = world.cluster.get(world.target)
+    assert before
+    world.controllers.never_ready.add(NEW)
+    world.cluster.change(world.target, {"status": {"availableReplicas": 0, "readyReplicas": 0}})
+    world.settle()
+    assert world.split() == (100, 0)
+    world.controllers.never_ready.clear()
+    world.cluster.change(world.target, {"status": before["status"]})
+    world.settle()
+    assert world.split() == (75, 25)
+    world.ticks()
+    assert world.split() == (70, 30)
 
 
 def test_R2_a_restart_neither_repeats_nor_hurries_a_tick() -> None:
