@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from gitops_canary.domain.errors import UserError
 
+EVERY = "*"
+"""What stands for all images where one may be named."""
 DOCKER_HUB = "index.docker.io"
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")

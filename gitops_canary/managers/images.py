@@ -10,7 +10,7 @@ from gitops_canary.domain.canary.model import holds_bumps
 from gitops_canary.domain.commits import bump_message, image_of, line
 from gitops_canary.domain.counting import counted
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable, UserError
-from gitops_canary.domain.images import ImageRef
+from gitops_canary.domain.images import EVERY, ImageRef
 from gitops_canary.domain.resources import Resource
 from gitops_canary.domain.tags import candidates
 from gitops_canary.managers.base import Backoff, NoFigures, earliest
@@ -78,9 +78,9 @@ class ImagesManager:
         self._asked: set[str] = set()
 
     def ensure(self, now: Moment, keys: frozenset[str]) -> Turn:
-        """One turn. Keys are image names in any spelling (registry webhooks): those are listed at once, others when their poll is due. What
-        a turn could not look at is listed by the next."""
-        named = {image.canonical for key in keys if (image := image_of(key)) is not None}
+        """One turn. Keys are image names in any spelling (registry webhooks), or `*`: those are listed at once, others when their poll is
+        due. What a turn could not look at is listed by the next."""
+        named = {image.canonical for key in keys if (image := image_of(key)) is not None} | (keys & {EVERY})
         self._asked = self._asked | named if len(self._asked) < MOST_ASKED else named
         head = self._repository.head()
         if head is None:
@@ -123,7 +123,7 @@ class ImagesManager:
         for name, scan in self._scans.items():
             self._figures.scanned(name)
             mine = [auto for auto in autos if auto.key.image.canonical == name]
-            due = name in asked or (scan.due <= now.mono and self._backoff.ready(name, now.mono))
+            due = bool(asked & {name, EVERY}) or (scan.due <= now.mono and self._backoff.ready(name, now.mono))
             try:
                 if due:
                     scan.offer = None

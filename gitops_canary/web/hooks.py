@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
-from gitops_canary.domain.images import ImageRef
+from gitops_canary.domain.images import EVERY, ImageRef
 from gitops_canary.ports import Wake
 
 FETCH = Wake("sync", "fetch")
-EVERY_IMAGE = Wake("images")
+EVERY_IMAGE = Wake("images", EVERY)
 NAMES_AT_MOST = 100
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.:/_-]{0,254}", re.ASCII)
 

@@ -6,6 +6,7 @@ import pytest
 
 from gitops_canary.domain.images import ImageRef
 from gitops_canary.managers.images import ImageRules
+from gitops_canary.web.hooks import EVERY_IMAGE
 from tests.managers.gitops_world import FRONTEND, PODINFO, World, deployment, release
 from tests.memory.clock import EPOCH
 from tests.memory.repository import message_of
@@ -364,6 +365,16 @@ def test_a_webhook_lists_its_image_at_once_in_any_spelling() -> None:
     world.poll(f"docker.io/{PODINFO}:3.1.1", after=1)
     assert world.repository.log()[0] == f"Auto-release {PODINFO}:3.1.1"
     world.poll("NOT AN IMAGE", after=1)
+
+
+def test_a_webhook_that_names_nothing_lists_every_image() -> None:
+    world = World()
+    world.scan()
+    world.registry.push(PODINFO, "3.1.1")
+    world.poll("", after=1)
+    assert world.repository.log() == ["Start"], "sync wakes this lane after every commit: nothing is asked for that"
+    world.poll(EVERY_IMAGE.key, after=1)
+    assert world.repository.log()[0] == f"Auto-release {PODINFO}:3.1.1"
 
 
 def test_a_webhook_that_comes_before_a_turn_can_look_is_not_forgotten() -> None:
