@@ -257,6 +257,7 @@ DEFECTS = (
         "the copied autoscaler keeps its first limit",
         (Part(apply, "primary_scaler", _with_the_old_limit),),
         {"test_O1_the_autoscaler_of_a_chart_.*": '"maxReplicas"'},
+        haste=UNHURRIED,
     ),
     Defect(
         "a promotion leaves the primary one pod",
