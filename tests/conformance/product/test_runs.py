@@ -40,6 +40,20 @@ def test_B1_a_pushed_tag_is_bumped_analysed_promoted_and_recorded(cast: Cast) ->
     assert (app.weight, app.replicas(), app.image()) == (0, 0, "1.0.1")
 
 
+def test_F27_pods_that_die_in_mid_run_get_no_traffic_until_they_are_back(cast: Cast) -> None:
+    app = cast["deserted"]
+    app.push("1.0.1")
+    app.wait_weight(10)
+    _be(app, "disable")
+    try:
+        app.wait("the primary to serve everybody", lambda: app.weight == 0)
+        assert (app.phase, app.status["canaryWeight"] >= 10, app.status["failedChecks"]) == ("Progressing", True, 0)
+    finally:
+        _be(app, "enable")
+    app.wait("the share that it had", lambda: app.weight >= 10)
+    app.wait_promoted("1.0.1")
+
+
 def test_B1_of_many_tags_the_newest_is_the_candidate_and_no_older_one_follows(cast: Cast) -> None:
     app = cast["newest"]
     for tag in ("1.0.1", "1.2.0", "1.10.0", "1.9.0", "0.9.0", "latest"):
@@ -191,26 +205,6 @@ def test_R8_kubectl_mid_run_aborts_it_and_says_that_git_differs(cast: Cast) -> N
     assert ("tag: 1.0.1\n" in app.file, app.results.get("quarantine")) == (True, None)
 
 
-def test_F27_pods_that_die_in_mid_run_get_no_traffic_until_they_are_back(cast: Cast) -> None:
-    app = cast["deserted"]
-    app.push("1.0.1")
-    app.wait_weight(10)
-    _be(app, "disable")
-    app.wait("the primary to serve everybody", lambda: app.weight == 0)
-    assert (app.phase, app.status["canaryWeight"] >= 10, app.status["failedChecks"]) == ("Progressing", True, 0)
-    _be(app, "enable")
-    app.wait("the share that it had", lambda: app.weight >= 10)
-    app.wait_promoted("1.0.1")
-
-
-def _be(app: App, what: str) -> None:
-    """`/readyz/disable` or `enable` of the canary's pods: podinfo's own switch of its readiness."""
-    for pod in app.stage.world.cluster.list("v1", "Pod", app.name, {"app": "app"}):
-        url = f"http://{pod['status']['podIP']}:{real_port(pod, 9898)}/readyz/{what}"
-        with urllib.request.urlopen(urllib.request.Request(url, b"", method="POST"), timeout=10) as answer:
-            assert answer.status == 202
-
-
 def test_a_changed_config_of_a_chart_is_analysed_and_promoted_like_an_image(cast: Cast) -> None:
     app = cast["config"]
     app.edit("values:\n", "values:\n    httpServer:\n      timeout: 7s\n", "A shorter time limit")
@@ -223,3 +217,11 @@ def test_a_changed_config_of_a_chart_is_analysed_and_promoted_like_an_image(cast
 def _one_revision(app: App) -> bool:
     """The failed revision is forgotten: what was applied last is what was promoted last."""
     return bool(app.status.get("lastAppliedSpec")) and app.status["lastAppliedSpec"] == app.status.get("lastPromotedSpec")
+
+
+def _be(app: App, what: str) -> None:
+    """`/readyz/disable` or `enable` of the canary's pods: podinfo's own switch of its readiness."""
+    for pod in app.stage.world.cluster.list("v1", "Pod", app.name, {"app": "app"}):
+        url = f"http://{pod['status']['podIP']}:{real_port(pod, 9898)}/readyz/{what}"
+        with urllib.request.urlopen(urllib.request.Request(url, b"", method="POST"), timeout=10) as answer:
+            assert answer.status == 202
