@@ -42,6 +42,9 @@ def run(args: argparse.Namespace) -> int:
         helm = None if args.no_render else closing.enter_context(Renderer())
         folder = Folder(root)
         report, mended = check_and_mend(folder, scope, helm) if args.fix else (check(folder, scope, helm), [])
+    # A repository that begins is empty and right; any other folder without a manifest is a slip.
+    if not (report.files or report.findings or (root / ".git").exists()):
+        raise UserError(f"cannot check {args.path}: there is no manifest in it", hint="give the folder of the cluster repository")
     show(args.output, report, mended)
     return 1 if report.count("error") else 0
 

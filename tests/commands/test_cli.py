@@ -90,6 +90,13 @@ def test_a_usage_error_names_the_word_and_exits_with_two(words: list[str], sente
     assert "usage: gitops-canary" in seen.stderr
 
 
+def test_a_folder_without_a_manifest_is_not_said_to_be_fine(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("a slip of the path, in CI for one\n")
+    seen = program("validate", str(tmp_path))
+    assert (seen.returncode, seen.stdout) == (2, "")
+    assert seen.stderr == f"gitops-canary: cannot check {tmp_path}: there is no manifest in it; give the folder of the cluster repository\n"
+
+
 UNKNOWN = [
     pytest.param(["validate", "--no-such-flag"], "validate: cannot take --no-such-flag; gitops-canary validate --help", id="flag"),
     pytest.param(["run", "--git-urll=ssh://x"], "run: cannot take --git-urll=ssh://x (did you mean --git-url?)", id="slip"),

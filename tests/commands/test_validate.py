@@ -160,7 +160,7 @@ def test_each_thing_wrong_is_named_once_with_file_and_line(
         pytest.param({"a.yaml": RELEASE.replace("tag: 1.0.0", "tag: 1.0.0\n      init: {repository: a/b, tag: '1'}")}, id="image in image"),
         pytest.param({"a.yaml": RELEASE.replace("values:", "values:\n    backend: http://payments.example.com/x")}, id="a backend elsewhere"),
         pytest.param({"a.yaml": RELEASE, "README.md": "a: [", "charts/x/Chart.yaml": "name: x", "charts/x/values.yaml": "", "charts/x/t.yaml": "{{"}, id="charts are no manifests"),
-        pytest.param({}, id="B53 empty"),
+        pytest.param({".git/HEAD": "ref: refs/heads/main"}, id="B53 empty"),
     ],
 )  # fmt: skip
 def test_what_is_right_is_left_alone(files: dict[str, str], tmp_path: Path, capsys: Capture) -> None:

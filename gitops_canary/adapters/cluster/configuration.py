@@ -28,6 +28,7 @@ def from_kubeconfig(path: str = "", context: str = "", limits: Limits | None = N
     """By a kubeconfig file ("" = KUBECONFIG or ~/.kube/config), exec plugins included; UserError when it cannot be used."""
 
     def load() -> "ApiClient":
+        import yaml
         from kubernetes import client, config
 
         settings = client.Configuration()
@@ -35,11 +36,19 @@ def from_kubeconfig(path: str = "", context: str = "", limits: Limits | None = N
             load_config: Any = config.load_kube_config
             load_config(path or None, context=context or None, client_configuration=settings, persist_config=False)
         except (config.ConfigException, OSError, ValueError) as error:
-            hint = "name one with --kubeconfig, or in the variable KUBECONFIG"
-            raise UserError(f"cannot use the kubeconfig {path or '(default)'}: {str(error).rstrip('.')}", hint=hint) from error
+            raise _unusable(path, str(error).rstrip(".")) from error
+        except (yaml.YAMLError, TypeError, KeyError, IndexError, AttributeError) as error:
+            # The client trusts a file's shape; what it then stumbles over says nothing to a person.
+            mark = getattr(error, "problem_mark", None)
+            raise _unusable(path, f"it is no kubeconfig (line {mark.line + 1} is no YAML)" if mark else "it is no kubeconfig") from error
         return _client(settings, limits or Limits())
 
     return Connection(load, limits)
+
+
+def _unusable(path: str, why: str) -> UserError:
+    hint = "name one with --kubeconfig, or in the variable KUBECONFIG"
+    return UserError(f"cannot use the kubeconfig {path or '(default)'}: {why}", hint=hint)
 
 
 def in_cluster(limits: Limits | None = None, account: Path = ACCOUNT) -> Connection:

@@ -157,6 +157,24 @@ def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
         from_kubeconfig(str(tmp_path / "none"))
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("a: b\n: bad [", "it is no kubeconfig (line 2 is no YAML)", id="no-yaml"),
+        pytest.param("[1, 2]", "it is no kubeconfig", id="a-list"),
+        pytest.param("clusters: 7\nusers: []\ncontexts: []\ncurrent-context: x\n", "", id="odd-clusters"),
+        pytest.param("just words", "it is no kubeconfig", id="words"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_what_is_no_kubeconfig_is_said_to_be_none(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(UserError) as caught:
+        from_kubeconfig(str(tmp_path / "config"))
+    assert str(caught.value).startswith(f"cannot use the kubeconfig {tmp_path}/config: {why}")
+    assert "--kubeconfig" in str(caught.value)
+
+
 def test_a_short_retry_after_is_waited_for_and_a_long_one_is_handed_on(told: Told, tmp_path: Path) -> None:
     made = connection(tmp_path, told, limits=Limits(retry_after=1.0))
     told.answers = [(429, {"Retry-After": "1"}, b"{}"), (200, {}, b"{}")]
