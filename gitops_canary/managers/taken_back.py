@@ -1,6 +1,7 @@
 """Finds tags that somebody else's commit took back, and quarantines them (rule G8); a bump is never undone twice by the same person."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from gitops_canary.domain.bumps import Automated, automated
 from gitops_canary.domain.commits import line, taken_back_message, trailers_of
@@ -33,7 +34,9 @@ class TakenBack:
         commits = self._repository.commits(since, tree.revision, FAR)
         done = {value for commit in commits for key, value in trailers_of(commit.message) if key == "Taken-Back"}
         files = {auto.key.resource.file for auto in automated(resources)[0]}
-        found = [one for commit in commits for one in self._in(commit, files) if _trailer(one[0]) not in done]
+        # A commit's parent is most often the next one that is looked at: its keys are read once.
+        keys = lru_cache(maxsize=2)(self._keys)
+        found = [one for commit in commits for one in self._in(commit, files, keys) if _trailer(one[0]) not in done]
         if found:
             yield self._edit(found)
 
@@ -41,14 +44,14 @@ class TakenBack:
         """What was found up to this tree is pushed, or there was nothing. Not before: a failed push must not undo the person's commit."""
         self._seen = tree.revision
 
-    def _in(self, commit: Commit, files: set[str]) -> Iterator[Found]:
+    def _in(self, commit: Commit, files: set[str], keys: Callable[[str], dict[str, Automated]]) -> Iterator[Found]:
         """Tags that this commit of somebody else replaced by older ones."""
         if _ours(commit) or len(commit.parents) != 1:
             return
         old, new_tree = self._repository.tree(commit.parents[0]), self._repository.tree(commit.revision)
         if all(old.blob_id(file) == new_tree.blob_id(file) for file in files):
             return
-        before, after = self._keys(old), self._keys(new_tree)
+        after, before = keys(commit.revision), keys(commit.parents[0])
         for key_id, auto in before.items():
             new = after.get(key_id)
             old_tag = auto.key.image.tag
@@ -61,8 +64,8 @@ class TakenBack:
                 entry = Quarantined(image.name, old_tag, image.digest, auto.key.owner, auto.key.container, reason, since)
                 yield entry, ref.namespace, ref.name
 
-    def _keys(self, tree: Tree) -> dict[str, Automated]:
-        return {auto.key.id: auto for auto in automated(self._reader.resources(tree))[0]}
+    def _keys(self, revision: str) -> dict[str, Automated]:
+        return {auto.key.id: auto for auto in automated(self._reader.resources(self._repository.tree(revision)))[0]}
 
     def _edit(self, found: list[Found]) -> Edit:
         def edit(tree: Tree) -> Change:
