@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from gitops_canary.domain.counting import counted
 from gitops_canary.domain.resources import Ref, Resource
 
 Identity = tuple[str, str, str, str]
@@ -131,14 +132,18 @@ def _missing(missing: list[Entry], unreadable: bool, rewritten: bool, prune: boo
     if not fresh:
         return (), (), ""
     if unreadable:
-        return (), (), f"{_absent(fresh)} missing from Git, but nothing is pruned until every file can be read"
+        return (
+            (),
+            (),
+            f"{counted(len(fresh), 'object is', 'objects are')} missing from Git, but nothing is pruned until every file can be read",
+        )
     if not prune:
-        return (), (), f"{_absent(fresh)} missing from Git and stay, because --sync-garbage-collection is off"
+        return (
+            (),
+            (),
+            f"{counted(len(fresh), 'object is', 'objects are')} missing from Git and stay, because --sync-garbage-collection is off",
+        )
     return tuple(fresh), (), ""
-
-
-def _absent(entries: list[Entry]) -> str:
-    return "1 object is" if len(entries) == 1 else f"{len(entries)} objects are"
 
 
 def _same(entry: Entry | None, resource: Resource) -> bool:

@@ -146,9 +146,9 @@ class SyncManager:
         scaled = scaled_targets([*self._scalers(), *(resource.doc for resource in resources)])
         strange = {skip.identity for skip in strangers}
         # The namespace of a stranger is a guess until its kind is known: recorded so, its entry would be pruned with the object.
-        plan = replace(plan, applies=tuple(r for r in plan.applies if r.ref.identity not in strange))
-        self._cluster.observe({(r.ref.api_version, r.ref.kind) for r in resources if r.ref.identity not in strange})
-        self._placed, self._scaled = {str(r.ref): r for r in plan.unchanged + plan.applies if r.ref.identity not in strange}, scaled
+        plan = replace(plan, applies=_without(plan.applies, strange), unchanged=_without(plan.unchanged, strange))
+        self._cluster.observe({(r.ref.api_version, r.ref.kind) for r in _without(resources, strange)})
+        self._placed, self._scaled = {str(r.ref): r for r in plan.unchanged + plan.applies}, scaled
         drifted = tuple(r for r in plan.unchanged if not self._applier.in_place(r, scaled))
         inventory, applied, skipped = self._apply(inventory, plan, drifted, scaled)
         if self._learned(resources, strange):
@@ -204,7 +204,7 @@ class SyncManager:
             skipped.append(Skipped(resource.place, sentence, ref.identity))
             return
         if self._cluster.serves(ref.api_version, ref.kind) is None:
-            return  # said by _resolve; a definition applied a moment ago is known at the next turn
+            return  # its definition went since this turn, or the last one, looked: the next says so
         try:
             self._applier.apply(resource, scaled)
             applied.append(resource)
@@ -215,11 +215,10 @@ class SyncManager:
         gone, kept = [], []
         for entry in plan.prunes:
             try:
-                says = f"Left {entry.ref}, which {entry.file} does not say any more: an annotation or its owner keeps it"
-                if self._applier.prune(entry):
-                    says = f"Pruned {entry.ref}: {entry.file} does not say it any more"
+                pruned = self._applier.prune(entry)
                 gone.append(entry.ref.identity)
-                self._log.info(says, object=str(entry.ref))
+                left = f"Left {entry.ref}, which {entry.file} does not say any more: an annotation or its owner keeps it"
+                self._log.info(f"Pruned {entry.ref}: {entry.file} does not say it any more" if pruned else left, object=str(entry.ref))
             except (UserError, Conflict) as error:
                 kept.append(Skipped(entry.file, f"cannot prune {entry.ref} (was in {entry.file}): {error}", entry.ref.identity))
         return inventory.without(gone), kept
@@ -264,6 +263,10 @@ class SyncManager:
 
     def _next(self) -> float | None:
         return earliest((self._fetch_due, self._compare_due, self._backoff.next()))
+
+
+def _without(resources: Iterable[Resource], strange: Set[Identity | None]) -> tuple[Resource, ...]:
+    return tuple(resource for resource in resources if resource.ref.identity not in strange)
 
 
 def key_of(ref: Ref) -> str:
