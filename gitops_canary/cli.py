@@ -47,7 +47,7 @@ def parser_for(argv: Sequence[str]) -> argparse.ArgumentParser:
         if command.name == named:
             module = importlib.import_module(f"gitops_canary.commands.{command.module}")
             module.arguments(one)
-            one.set_defaults(run=module.run, refuse=lambda unknown, one=one: _refuse(one, unknown))
+            one.set_defaults(run=module.run, parser=one)
     return parser
 
 
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     args, unknown = parser_for(words).parse_known_args(words)
     if unknown:
-        args.refuse(unknown)
+        _refuse(args.parser, unknown)
     try:
         return int(args.run(args))
     except UserError as error:
