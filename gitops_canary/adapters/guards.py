@@ -37,7 +37,7 @@ def check_address(url: str, what: str) -> None:
 
 def forbidden(address: str) -> bool:
     """Whether this IP address is one that nobody may be led to."""
-    return _never(_plain(ipaddress.ip_address(address.partition("%")[0])))
+    return _never(_address(address))
 
 
 def proxy_of(url: str) -> str:
@@ -50,7 +50,7 @@ def _addresses(url: str) -> list[Address]:
     that nobody answers would take as long as a hook may."""
     host = urlsplit(url).hostname or ""
     try:
-        return [_plain(ipaddress.ip_address(host.partition("%")[0]))]
+        return [_address(host)]
     except ValueError:
         pass
     if proxy_of(url):
@@ -59,10 +59,12 @@ def _addresses(url: str) -> list[Address]:
         found = socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)
     except (OSError, UnicodeError):
         return []
-    return [_plain(ipaddress.ip_address(str(row[4][0]).partition("%")[0])) for row in found]
+    return [_address(str(row[4][0])) for row in found]
 
 
-def _plain(address: Address) -> Address:
+def _address(text: str) -> Address:
+    """Without its zone, and as IPv4 where it is one; ValueError for a name."""
+    address = ipaddress.ip_address(text.partition("%")[0])
     return address.ipv4_mapped or address if isinstance(address, ipaddress.IPv6Address) else address
 
 
