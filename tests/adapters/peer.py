@@ -1,14 +1,18 @@
 """A small real HTTP peer for tests: answers from a script, and hands out what it was asked; no sleeps, waits are bounded."""
 
 import asyncio
+import ipaddress
 import queue
+import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
 from aiohttp import web
 
+from gitops_canary.adapters import guards
 from gitops_canary.adapters.serving import Server
 
 
@@ -71,3 +75,15 @@ class Peer:
 
     def __exit__(self, *_: object) -> None:
         self._server.stop()
+
+
+def rebind(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    """The name's first lookup finds a harmless address, every later one the peer's, which counts as a metadata service from now on."""
+    real, harmless = socket.getaddrinfo, iter(["127.0.0.9"])
+
+    def resolved(name: str, port: int | None, *rest: int, **more: int) -> list[object]:
+        found = next(harmless, "127.0.0.1") if name == host else ""
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port or 0))] if found else list(real(name, port, *rest, **more))
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    monkeypatch.setattr(guards, "METADATA", frozenset({ipaddress.ip_address("127.0.0.1")}))

@@ -1,6 +1,5 @@
 """Where others' words may lead."""
 
-import ipaddress
 import socket
 import ssl
 
@@ -11,7 +10,7 @@ from gitops_canary.adapters import guards
 from gitops_canary.adapters.exchange import Exchange, NoAnswer
 from gitops_canary.adapters.guards import check_address, proxy_of
 from gitops_canary.domain.errors import UserError
-from tests.adapters.peer import Peer
+from tests.adapters.peer import Peer, rebind
 
 
 @pytest.mark.parametrize(
@@ -42,14 +41,7 @@ def test_a_name_that_means_another_address_after_it_was_checked_gets_no_word(mon
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if scheme == "https" else None
     if tls is not None:
         trustme.CA().issue_cert("hook.test").configure_cert(tls)
-    real, seen = socket.getaddrinfo, iter(["127.0.0.9"])
-
-    def resolved(host: str, port: int | None, *rest: int, **more: int) -> list[object]:
-        found = next(seen, "127.0.0.1") if host == "hook.test" else ""
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (found, port or 0))] if found else list(real(host, port, *rest, **more))
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolved)
-    monkeypatch.setattr(guards, "METADATA", frozenset({ipaddress.ip_address("127.0.0.1")}))
+    rebind(monkeypatch, "hook.test")
     exchange = Exchange()
     with Peer(tls=tls) as peer:
         port = int(peer.url.rpartition(":")[2])

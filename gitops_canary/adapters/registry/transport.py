@@ -13,6 +13,7 @@ from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies
 
+from gitops_canary.adapters.connections import looking
 from gitops_canary.adapters.registry.pace import PATIENCE, Pace
 from gitops_canary.adapters.retry_after import asked_pause
 from gitops_canary.domain.errors import Unavailable
@@ -57,7 +58,8 @@ class Reply:
 
 
 class _Pool(HTTPAdapter):
-    """Connections that trust a private CA as well as the public ones: with `verify=path` requests would trust that one alone."""
+    """Connections that look at whom they have reached, and that trust a private CA as well as the public ones: with `verify=path` requests
+    would trust that one alone."""
 
     def __init__(self, ca: str) -> None:
         self._ca = ca
@@ -68,6 +70,7 @@ class _Pool(HTTPAdapter):
             kwargs["ssl_context"] = ssl.create_default_context()
             kwargs["ssl_context"].load_verify_locations(self._ca)
         super().init_poolmanager(*args, **kwargs)
+        looking(self.poolmanager)
 
 
 class Transport:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gitops_canary.adapters import guards
 from gitops_canary.adapters.registry.images import OciRegistry, Options
 from gitops_canary.adapters.registry.transport import Limits
 from gitops_canary.domain.errors import Unavailable, UserError
@@ -17,7 +18,7 @@ from gitops_canary.domain.images import ImageRef
 from gitops_canary.sandbox.registryd.access import Tokens
 from gitops_canary.sandbox.registryd.images import Target, push_image
 from gitops_canary.sandbox.registryd.server import RegistryServer
-from tests.adapters.peer import Asked, Peer, Reply
+from tests.adapters.peer import Asked, Peer, Reply, rebind
 
 APP = ImageRef("docker.io/team/app")
 
@@ -135,6 +136,19 @@ def test_a_dead_registry_is_given_up_after_four_attempts() -> None:
     with pytest.raises(Unavailable, match=r"cannot reach http://127\.0\.0\.1:1/v2/team/app/tags/list"):
         asking("http://127.0.0.1:1", pauses).tags(APP)
     assert pauses == [0.25, 0.5, 1.0]
+
+
+def test_a_registry_whose_name_means_another_address_after_it_was_checked_gets_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebind(monkeypatch, "registry.test")
+    with Peer(always({"tags": ["1.0.0"]})) as peer:
+        address = f"http://registry.test:{peer.url.rpartition(':')[2]}"
+        with pytest.raises(
+            Unavailable, match=r"cannot reach http://registry\.test.*it leads to 127\.0\.0\.1, a link-local or metadata address"
+        ):
+            asking(address).tags(APP)
+        assert peer.asked == []
+        monkeypatch.setattr(guards, "METADATA", frozenset())
+        assert asking(address).tags(APP) == ("1.0.0",)
 
 
 def test_requests_to_one_registry_are_paced() -> None:
