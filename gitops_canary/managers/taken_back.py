@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from gitops_canary.domain.bumps import Automated, automated
 from gitops_canary.domain.commits import line, taken_back_message, trailers_of
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.quarantine import Quarantined
 from gitops_canary.domain.resources import Resource
 from gitops_canary.domain.tags import is_newer
@@ -60,7 +61,7 @@ class TakenBack:
             if is_newer(old_tag, new.key.image.tag, auto.policy) and auto.policy.allows(old_tag):
                 image, ref = auto.key.image, auto.key.resource.ref
                 reason = f"taken back by {commit.revision[:12]}"
-                since = commit.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+                since = stamp(commit.at)
                 entry = Quarantined(image.name, old_tag, image.digest, auto.key.owner, auto.key.container, reason, since)
                 yield entry, ref.namespace, ref.name
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.kube import MERGE, NETWORK, ApiError, Kube
 
 Doc = dict[str, Any]
@@ -88,11 +89,11 @@ class Correlator:
         key = self._joined(sentence, now)
         if not self._affordable(sentence.about, now):
             return None
-        stamp = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        fresh = Step(sentence, f"{sentence.about.name}.{int(now * 1e9):x}", stamp, stamp, 0)
+        at = stamp(datetime.fromtimestamp(now, UTC))
+        fresh = Step(sentence, f"{sentence.about.name}.{int(now * 1e9):x}", at, at, 0)
         said = key if key == sentence else Sentence(sentence.about, sentence.type, sentence.reason, key.message + sentence.message)
         before = _recalled(self._told, key, lambda: fresh)
-        self._told[key] = Step(said, before.name, before.first, stamp, before.count + 1)
+        self._told[key] = Step(said, before.name, before.first, at, before.count + 1)
         return self._told[key]
 
     def _joined(self, sentence: Sentence, now: float) -> Sentence:

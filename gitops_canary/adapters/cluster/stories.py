@@ -6,6 +6,7 @@ import hashlib
 import re
 from datetime import datetime
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.resources import Doc
 from gitops_canary.ports import Sentence
 
@@ -20,7 +21,7 @@ def event(about: Doc, sentence: Sentence, key: str, now: datetime) -> Doc:
     """A core/v1 Event; `about` needs apiVersion, kind and metadata. `now` is aware."""
     meta = about["metadata"]
     namespace = meta.get("namespace") or "default"
-    when = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    when = stamp(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",

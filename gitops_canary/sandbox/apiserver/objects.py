@@ -8,6 +8,7 @@ from dataclasses import replace as with_changes
 from datetime import datetime
 from typing import Any
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.apiserver import ownership, pod_security, problems, schemas
 from gitops_canary.sandbox.apiserver.deleting import check_preconditions, finalizers_of, grace_of, may_go, terminating
 from gitops_canary.sandbox.apiserver.finishing import SERVERS_OWN, Finisher
@@ -28,7 +29,7 @@ class Objects:
         self.finisher = Finisher(self.now)
 
     def now(self) -> str:
-        return self._clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return stamp(self._clock())
 
     # ------------------------------------------------------------ reads
 

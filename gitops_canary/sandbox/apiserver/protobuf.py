@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.apiserver.problems import bad_request, unsupported
 
 CONTENT = "application/vnd.kubernetes.protobuf"
@@ -141,7 +142,7 @@ def _number(value: Any) -> int:
 
 def _time(data: bytes) -> str | None:
     seconds = dict(_fields(data)).get(1)
-    return datetime.fromtimestamp(_number(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds is not None else None
+    return stamp(datetime.fromtimestamp(_number(seconds), UTC)) if seconds is not None else None
 
 
 def _micro_time(data: bytes) -> str | None:

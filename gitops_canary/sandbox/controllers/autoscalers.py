@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.apiserver.selectors import label_test
 from gitops_canary.sandbox.controllers.pacing import Pace
 from gitops_canary.sandbox.controllers.proposing import NoProposal, Proposal, Tolerances, figures, milli, proposed
@@ -111,7 +112,7 @@ class _Turn:
         self._recorder.tell(self._about, "SuccessfulRescale", f"New size: {wanted}; reason: {why}")
         self._tell("AbleToScale", "True", "SucceededRescale", f"the HPA controller was able to update the target scale to {wanted}")
         self._pace.scaled(wanted - current, time.monotonic())
-        self._status["lastScaleTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._status["lastScaleTime"] = stamp(datetime.now(UTC))
 
     async def _by_metrics(self, selector: str, current: int) -> Proposal | None:
         """The largest proposal; None when there is none, or when one is missing and the others would go down."""
@@ -172,7 +173,7 @@ class _Turn:
         """A condition's time is that of its last turn."""
         conditions: list[Doc] = self._status["conditions"]
         old = next((one for one in conditions if one["type"] == type_), None)
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = stamp(datetime.now(UTC))
         if old is None:
             old = {"type": type_, "lastTransitionTime": now}
             conditions.append(old)

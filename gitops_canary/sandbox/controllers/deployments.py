@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.controllers.writing import fraction, owner_of, path_of, quietly, template_hash, write_status
 from gitops_canary.sandbox.kube import MERGE, Kube
 from gitops_canary.sandbox.telling import About, Recorder
@@ -168,17 +169,13 @@ def _made(
     old: Mapping[str, Any] | None, type_: str, status: str, reason: str, message: str, now: datetime, updated_at: datetime | None = None
 ) -> Doc:
     """Times stand still while nothing changes."""
-    stamp = _stamp(now)
+    at = stamp(now)
     same = old is not None and (old["status"], old["reason"], old["message"]) == (status, reason, message)
     if same and old is not None and updated_at is None:
         return dict(old)
-    changed = old["lastTransitionTime"] if old is not None and old["status"] == status else stamp
-    times = {"lastUpdateTime": _stamp(updated_at or now), "lastTransitionTime": changed}
+    changed = old["lastTransitionTime"] if old is not None and old["status"] == status else at
+    times = {"lastUpdateTime": stamp(updated_at or now), "lastTransitionTime": changed}
     return {"type": type_, "status": status, "reason": reason, "message": message, **times}
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _condition(doc: Mapping[str, Any], type_: str) -> Doc | None:

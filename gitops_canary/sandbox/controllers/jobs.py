@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.controllers.pods import OwnedPods, PodsOf, alive, phase
 from gitops_canary.sandbox.controllers.writing import ready, write_status
 from gitops_canary.sandbox.kube import Kube
@@ -41,7 +42,7 @@ class Jobs:
         elif good < wanted and not failed:
             for _ in range(min(int(spec.get("parallelism", 1)), wanted - good) - active):
                 await self._pods.make(doc)
-        now = _now()
+        now = stamp(datetime.now(UTC))
         status: Doc = {"ready": sum(ready(pod) for pod in pods)}
         status |= {key: value for key, value in (("active", active), ("succeeded", good), ("failed", bad)) if value}
         status |= _begun(doc, now)
@@ -90,7 +91,3 @@ def _finished(doc: Doc) -> bool:
 
 def _condition(type_: str, status: str, reason: str, message: str, now: str) -> Doc:
     return {"type": type_, "status": status, "reason": reason, "message": message, "lastProbeTime": now, "lastTransitionTime": now}
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

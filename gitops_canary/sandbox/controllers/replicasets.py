@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.controllers.pods import OwnedPods, PodsOf, alive
 from gitops_canary.sandbox.controllers.writing import ready, ready_since, write_status
 from gitops_canary.sandbox.kube import ApiError, Kube
@@ -77,4 +78,4 @@ def _failure(doc: Doc, refused: ApiError) -> Doc:
     if old.get("reason") == found["reason"]:
         # Every try makes another name; the first refusal says it all.
         return dict(old)
-    return {**found, "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return {**found, "lastTransitionTime": stamp(datetime.now(UTC))}

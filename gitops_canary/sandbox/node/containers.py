@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.kube import NETWORK, Doc
 from gitops_canary.sandbox.node.addresses import Place
 from gitops_canary.sandbox.node.environment import ConfigProblem, Sources, bound, expand, moved, variables
@@ -17,7 +18,7 @@ from gitops_canary.sandbox.node.images import Image, ImageProblem, ImageSource
 from gitops_canary.sandbox.node.logs import Log
 from gitops_canary.sandbox.node.probes import Prober
 from gitops_canary.sandbox.node.running import Launch, Running, StartProblem, start
-from gitops_canary.sandbox.node.status import CRASH_LOOP, TIME, ContainerStatus, Terminated, Waiting
+from gitops_canary.sandbox.node.status import CRASH_LOOP, ContainerStatus, Terminated, Waiting
 from gitops_canary.sandbox.node.status import Running as RunningState
 from gitops_canary.sandbox.node.usage import Used
 from gitops_canary.sandbox.telling import About, Recorder
@@ -258,7 +259,7 @@ class Container:
 
 
 def now() -> str:
-    return datetime.now(UTC).strftime(TIME)
+    return stamp(datetime.now(UTC))
 
 
 async def stop_all(containers: Sequence[Container], grace: float) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import web
 
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.sandbox.apiserver.problems import Problem
 from gitops_canary.sandbox.apiserver.selectors import label_test
 from gitops_canary.sandbox.kube import Doc
-from gitops_canary.sandbox.node.status import TIME
 from gitops_canary.sandbox.node.usage import Rate
 
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
@@ -97,7 +97,7 @@ def _usage(cores: float, memory: int) -> Doc:
 def _when(rates: list[Rate]) -> Doc:
     at = min((rate.at for rate in rates), default=0.0)
     window = max((rate.window for rate in rates), default=0.0)
-    return {"timestamp": datetime.fromtimestamp(at, UTC).strftime(TIME), "window": f"{round(window * 1000)}ms"}
+    return {"timestamp": stamp(datetime.fromtimestamp(at, UTC)), "window": f"{round(window * 1000)}ms"}
 
 
 def _failure(problem: Problem) -> web.Response:

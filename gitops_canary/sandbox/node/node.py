@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from gitops_canary.adapters.accepting import Site
+from gitops_canary.domain.conditions import stamp
 from gitops_canary.domain.errors import GitopsCanaryError, Unavailable
 from gitops_canary.sandbox.background import Background
 from gitops_canary.sandbox.kube import APPLY, MERGE, NETWORK, ApiError, Doc, Key, Kube, Reflector
@@ -24,7 +25,6 @@ from gitops_canary.sandbox.node.kubelet import Kubelet, tls
 from gitops_canary.sandbox.node.metrics import MetricsApi, announcement
 from gitops_canary.sandbox.node.pod import PodWorker, Services
 from gitops_canary.sandbox.node.shims import write_shims
-from gitops_canary.sandbox.node.status import TIME
 from gitops_canary.sandbox.node.usage import Rate, Rates, by_session
 from gitops_canary.sandbox.telling import About, Recorder
 
@@ -259,7 +259,7 @@ def node_labels(name: str) -> dict[str, str]:
 
 def node_status(address: str, port: int) -> Doc:
     """What an API server needs to reach the kubelet, and what tools show."""
-    now = datetime.now(UTC).strftime(TIME)
+    now = stamp(datetime.now(UTC))
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "the sandbox's node runs", "lastHeartbeatTime": now}
     amounts = {"cpu": "16", "memory": "64Gi", "pods": "10000", "ephemeral-storage": "100Gi"}
     return {

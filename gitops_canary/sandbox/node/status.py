@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Doc = dict[str, Any]
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 CRASH_LOOP = "CrashLoopBackOff"
 
 
