@@ -15,6 +15,13 @@ def all_good(ask: Ask) -> Answer:
     return Answer(ask.key, "value", 10.0 if ask.builtin == "request-duration" else 100.0)
 
 
+def half_fail(ask: Ask) -> Answer:
+    """Half of the requests fail; everything else is good."""
+    if isinstance(ask, HookAsk) or ask.builtin != "request-success-rate":
+        return all_good(ask)
+    return Answer(ask.key, "value", 50.0)
+
+
 class MemoryChecks:
     """`wake(owner)` is called when an answer comes, as the real adapter wakes the canaries lane."""
 

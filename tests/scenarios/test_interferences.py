@@ -4,18 +4,11 @@ from typing import Any
 
 import pytest
 
-from gitops_canary.ports import Answer, Ask, HookAsk
 from tests.managers.gitops_world import FRONTEND, PODINFO
-from tests.memory.checks import all_good
+from tests.memory.checks import all_good, half_fail
 from tests.scenarios.world import World
 
 LEDGER = ".gitops-canary/default/test/frontend.yaml"
-
-
-def bad(ask: Ask) -> Answer:
-    if isinstance(ask, HookAsk) or ask.builtin != "request-success-rate":
-        return all_good(ask)
-    return Answer(ask.key, "value", 50.0)
 
 
 def under_way() -> World:
@@ -60,7 +53,7 @@ def test_F12_G5_a_person_who_edits_the_same_line_in_mid_run_wins() -> None:
 
 def test_F12_G5_a_persons_edit_that_lands_just_before_the_rollback_is_left_alone_and_gets_its_own_run() -> None:
     world = under_way()
-    world.judge = bad
+    world.judge = half_fail
     text = world.repository.text(FRONTEND)
     world.repository.human_pushes_before_next({FRONTEND: text.replace("tag: 3.1.1", "tag: 3.1.7")}, "Mine")
     world.run_until(lambda: any(one.startswith("Roll back") for one in results(world)))

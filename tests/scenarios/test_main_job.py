@@ -10,19 +10,11 @@ from gitops_canary.domain.resources import Ref
 from gitops_canary.managers.reading import Reader
 from gitops_canary.managers.retrying import retry_edit
 from gitops_canary.manifests.tree import read_tree
-from gitops_canary.ports import Answer, Ask, HookAsk
 from tests.managers.gitops_world import FRONTEND, PODINFO, release
-from tests.memory.checks import all_good
+from tests.memory.checks import all_good, half_fail
 from tests.memory.faults import Mode
 from tests.scenarios.crash import MODES, Course, check, uninterrupted
 from tests.scenarios.world import World
-
-
-def bad(ask: Ask) -> Answer:
-    """Half of the requests fail."""
-    if isinstance(ask, HookAsk) or ask.builtin != "request-success-rate":
-        return all_good(ask)
-    return Answer(ask.key, "value", 50.0)
 
 
 def initialized() -> World:
@@ -40,7 +32,7 @@ def promote() -> World:
 
 def roll_back() -> World:
     world = promote()
-    world.judge = bad
+    world.judge = half_fail
     return world
 
 
@@ -87,7 +79,7 @@ def test_B5_a_failed_tag_that_is_pushed_again_with_another_digest_is_bumped_by_i
 
 def test_G8_of_a_tag_that_a_person_set_nobody_knows_the_digest_and_every_one_is_quarantined() -> None:
     world = initialized()
-    world.judge = bad
+    world.judge = half_fail
     world.repository.human_replaces(FRONTEND, "tag: 3.1.0", "tag: 3.1.1", "I know better")
     world.registry.push(PODINFO, "3.1.1")
     world.drive()

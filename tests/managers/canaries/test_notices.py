@@ -6,11 +6,7 @@ from gitops_canary.managers.canaries.notices import key_of
 from gitops_canary.managers.outbox import MOST
 from gitops_canary.ports import Answer, Ask, HookAsk
 from tests.managers.canaries.world import NEW, NEWER, World, canary_doc, deployment
-from tests.memory.checks import all_good
-
-
-def half(ask: Ask) -> Answer:
-    return all_good(ask) if isinstance(ask, HookAsk) or ask.builtin != "request-success-rate" else Answer(ask.key, "value", 50.0)
+from tests.memory.checks import all_good, half_fail
 
 
 def ids(world: World) -> list[str]:
@@ -57,7 +53,7 @@ def test_a_dead_receiver_delays_no_canary() -> None:
 
 
 def test_the_oldest_is_given_up_when_too_many_wait() -> None:
-    world = World(judge=half)
+    world = World(judge=half_fail)
     world.notices.away = True
     world.initialised(deployment(), canary_doc(analysis={"interval": "15s", "threshold": 1, "stepWeight": 50}))
     for number in range(MOST):
